@@ -1,0 +1,55 @@
+/// Named values in the order in which they were added or came.
+///
+/// A key can come twice; both are kept. Looking a key up finds the first, as RabbitMQ does. Keys are text of up to 255
+/// octets. Source: AMQP 0-9-1, section 4.2.5.5.
+public struct FieldTable: Hashable, Sendable {
+    /// A name and its value.
+    public struct Entry: Hashable, Sendable {
+        /// The name, up to 255 octets.
+        public var key: AMQPText
+        /// The value.
+        public var value: FieldValue
+
+        /// A name and its value.
+        public init(_ key: AMQPText, _ value: FieldValue) {
+            self.key = key
+            self.value = value
+        }
+    }
+
+    /// All entries in order.
+    public var entries: [Entry]
+
+    /// A table of entries, in their order.
+    public init(_ entries: [Entry] = []) {
+        self.entries = entries
+    }
+
+    /// The value of the first entry with this key. Setting replaces it where it stands and drops later ones, or appends;
+    /// setting nil drops them all.
+    public subscript(key: AMQPText) -> FieldValue? {
+        get {
+            entries.first { $0.key == key }?.value
+        }
+        set {
+            guard let index = entries.firstIndex(where: { $0.key == key }) else {
+                if let newValue { entries.append(Entry(key, newValue)) }
+                return
+            }
+            entries[(index + 1)...].removeAll { $0.key == key }
+            if let newValue { entries[index].value = newValue } else { entries.remove(at: index) }
+        }
+    }
+
+    /// Whether there are no entries.
+    public var isEmpty: Bool { entries.isEmpty }
+
+    /// Number of entries, those with the same key counted each.
+    public var count: Int { entries.count }
+}
+
+extension FieldTable: ExpressibleByDictionaryLiteral {
+    public init(dictionaryLiteral elements: (AMQPText, FieldValue)...) {
+        entries = elements.map { Entry($0, $1) }
+    }
+}

@@ -1,0 +1,224 @@
+/// Turns a stream of received octets, in pieces of any size, into frames.
+///
+/// Memory follows the octets that came, not the lengths that they announce. After an error the stream has no meaning any
+/// more: the decoder keeps throwing it. Knows nothing of channels, of what may follow what, or of sockets.
+public struct FrameDecoder: ~Copyable {
+    /// Bounds on what is accepted. The frame size may change between frames, as negotiation does.
+    public var limits: WireLimits
+    private var bytes = WireBuffer()
+    /// The frame returned last; its octets stay at the front of `bytes` until more are asked for.
+    private var current: RawFrame?
+    /// Octets of the stream before the first one in `bytes`.
+    private var offset: UInt64 = 0
+    private var failure: WireError?
+
+    /// A decoder at the start of a stream.
+    public init(limits: WireLimits = WireLimits()) {
+        self.limits = limits
+    }
+
+    /// Takes octets that were received.
+    public mutating func append(_ octets: UnsafeRawBufferPointer) {
+        dropCurrent()
+        bytes.append(octets)
+    }
+
+    /// Takes octets that were received.
+    public mutating func append(_ octets: some Sequence<UInt8>) {
+        dropCurrent()
+        bytes.append(octets)
+    }
+
+    /// Lets `body` write up to `count` received octets and say how many they are; for `read(2)` and its like.
+    public mutating func appendFilled<Failure: Error>(
+        upTo count: Int,
+        _ body: (UnsafeMutableRawBufferPointer) throws(Failure) -> Int
+    ) throws(Failure) -> Int {
+        dropCurrent()
+        return try bytes.appendFilled(upTo: count, body)
+    }
+
+    /// Octets received and not yet returned in a frame.
+    public var pendingCount: Int { bytes.count - (current?.size ?? 0) }
+
+    /// Octets of the stream that were returned in frames.
+    public var position: UInt64 { offset &+ UInt64(truncatingIfNeeded: current?.size ?? 0) }
+
+    /// The next frame, or nil until more octets come.
+    public mutating func next() throws(WireError) -> Frame? {
+        guard let raw = try nextRaw() else { return nil }
+        return try remembering { (decoder) throws(WireError) in
+            switch raw.type {
+            case nil: try decoder.protocolHeader(raw)
+            case .method: try decoder.method(raw)
+            case .header: try decoder.header(raw)
+            case .body: decoder.frame(raw, .body(decoder.withPayload { Array($0) }))
+            case .heartbeat: decoder.frame(raw, .heartbeat)
+            }
+        }
+    }
+
+    /// The fields of the frame that was returned last, each with its place in the stream: the arguments of a method, or the
+    /// parts and properties of a header. Empty for other frames. To be asked before more octets are taken.
+    public func fields() -> [WireField] {
+        guard let type = current?.type, failure == nil else { return [] }
+        return withPayload { payload in
+            var tracer = FieldTracer(FieldDecoder(reader(payload), limits: limits))
+            switch type {
+            case .method: _ = try? Self.method(&tracer)
+            case .header: _ = try? Self.header(&tracer)
+            case .body, .heartbeat: break
+            }
+            return tracer.fields
+        }
+    }
+}
+
+// MARK: - Whole frames, not decoded
+
+extension FrameDecoder {
+    /// A whole frame at the front of the buffer. Without a type it is the protocol header.
+    struct RawFrame {
+        var type: FrameType?
+        var channel: UInt16
+        var size: Int
+    }
+
+    /// Steps to the next frame and checks its outside, or says nil until more octets come.
+    mutating func nextRaw() throws(WireError) -> RawFrame? {
+        dropCurrent()
+        if let failure { throw failure }
+        current = try remembering { (decoder) throws(WireError) in try decoder.frameAtFront() }
+        return current
+    }
+
+    /// Lends the payload of the frame returned last.
+    func withPayload<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        bytes.withUnsafeBytes { held in
+            guard let current, current.type != nil else { return body(UnsafeRawBufferPointer(start: nil, count: 0)) }
+            return body(UnsafeRawBufferPointer(rebasing: held[FrameFormat.headerSize..<current.size &- 1]))
+        }
+    }
+
+    private mutating func dropCurrent() {
+        guard let size = current?.size else { return }
+        bytes.removeFirst(size)
+        offset &+= UInt64(truncatingIfNeeded: size)
+        current = nil
+    }
+
+    /// Keeps the error that `step` throws, so that every later call throws it too.
+    private mutating func remembering<Result>(
+        _ step: (inout FrameDecoder) throws(WireError) -> Result
+    ) throws(WireError) -> Result {
+        do throws(WireError) {
+            return try step(&self)
+        } catch {
+            failure = error
+            throw error
+        }
+    }
+
+    private func frameAtFront() throws(WireError) -> RawFrame? {
+        try bytes.withUnsafeBytes { (held) throws(WireError) in
+            guard let first = held.first else { return nil }
+            if offset == 0, first == ProtocolHeader.octets[0] {
+                let size = ProtocolHeader.octets.count
+                return held.count < size ? nil : RawFrame(type: nil, channel: 0, size: size)
+            }
+            guard let type = FrameType(rawValue: first) else {
+                throw WireError(.unknownFrameType(first), offset: offset)
+            }
+            guard held.count >= FrameFormat.headerSize else { return nil }
+            let channel = UInt16(bigEndian: held.loadUnaligned(fromByteOffset: 1, as: UInt16.self))
+            let payloadSize = UInt32(bigEndian: held.loadUnaligned(fromByteOffset: 3, as: UInt32.self))
+            let size = UInt64(payloadSize) + UInt64(FrameFormat.overhead)
+            guard limits.frameSize == 0 || size <= UInt64(limits.frameSize) else {
+                throw WireError(.frameTooLarge(size: size, limit: UInt64(limits.frameSize)), offset: offset)
+            }
+            if type == .heartbeat {
+                guard payloadSize == 0 else {
+                    throw WireError(.heartbeatWithPayload(size: UInt64(payloadSize)), offset: offset)
+                }
+                guard channel == 0 else { throw WireError(.heartbeatOnChannel(channel), offset: offset) }
+            }
+            guard UInt64(held.count) >= size else { return nil }
+            // Not more than is held, so it fits.
+            let length = Int(truncatingIfNeeded: size)
+            let end = held[length &- 1]
+            guard end == FrameFormat.end else {
+                throw WireError(.missingFrameEnd(end), offset: offset &+ size &- 1)
+            }
+            return RawFrame(type: type, channel: channel, size: length)
+        }
+    }
+}
+
+// MARK: - Decoding
+
+extension FrameDecoder {
+    private func reader(_ payload: UnsafeRawBufferPointer) -> WireReader {
+        WireReader(payload, origin: offset &+ UInt64(FrameFormat.headerSize))
+    }
+
+    private func frame(_ raw: RawFrame, _ payload: Frame.Payload, notes: [Frame.Note] = []) -> Frame {
+        Frame(offset: offset, size: raw.size, channel: raw.channel, payload: payload, notes: notes)
+    }
+
+    private func protocolHeader(_ raw: RawFrame) throws(WireError) -> Frame {
+        let octets = bytes.withUnsafeBytes { Array($0.prefix(raw.size)) }
+        guard octets.starts(with: "AMQP".utf8) else { throw WireError(.unsupportedProtocol(octets), offset: 0) }
+        return frame(raw, .protocolHeader(major: octets[5], minor: octets[6], revision: octets[7]))
+    }
+
+    /// Decodes the method frame `raw`, the one returned last.
+    func method(_ raw: RawFrame) throws(WireError) -> Frame {
+        let (method, notes) = try decode { (decoder) throws(WireError) in try Self.method(&decoder) }
+        return frame(raw, .method(method), notes: notes)
+    }
+
+    /// Decodes the header frame `raw`, the one returned last.
+    func header(_ raw: RawFrame) throws(WireError) -> Frame {
+        let (header, notes) = try decode { (decoder) throws(WireError) in try Self.header(&decoder) }
+        return frame(raw, .header(header), notes: notes)
+    }
+
+    private func decode<Value>(
+        _ value: (inout FieldDecoder) throws(WireError) -> Value
+    ) throws(WireError) -> (Value, [Frame.Note]) {
+        let result: Result<(Value, [Frame.Note]), WireError> = withPayload { payload in
+            var decoder = FieldDecoder(reader(payload), limits: limits)
+            do throws(WireError) {
+                let value = try value(&decoder)
+                var notes: [Frame.Note] = []
+                if decoder.unknownProperties { notes.append(.unknownPropertyFlags) }
+                if decoder.reader.remaining > 0 { notes.append(.trailingOctets(decoder.reader.remaining)) }
+                return .success((value, notes))
+            } catch {
+                return .failure(error)
+            }
+        }
+        return try result.get()
+    }
+
+    private static func method(_ coder: inout some DecodingCoder) throws(WireError) -> Method {
+        let start = coder.decoder.reader
+        let classID: UInt16 = try coder.decoder.reader.integer()
+        let methodID: UInt16 = try coder.decoder.reader.integer()
+        guard let id = MethodID(classID: classID, methodID: methodID) else {
+            throw start.error(.unknownMethod(classID: classID, methodID: methodID))
+        }
+        coder.decoder.reader.context = id.staticName
+        return try Method.decode(id, &coder)
+    }
+
+    private static func header(_ coder: inout some DecodingCoder) throws(WireError) -> ContentHeader {
+        let start = coder.decoder.reader
+        coder.decoder.reader.context = "content header"
+        let classID: UInt16 = try coder.decoder.reader.integer()
+        guard classID == ContentHeader.classID else { throw start.error(.unknownContentClass(classID)) }
+        var header = ContentHeader(bodySize: 0)
+        try header.fields(&coder)
+        return header
+    }
+}

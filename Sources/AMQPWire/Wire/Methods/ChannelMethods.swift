@@ -1,0 +1,105 @@
+// The methods of class channel (20): one channel.
+
+extension Method {
+    /// `channel.open`. Opens a channel.
+    /// Source: AMQP 0-9-1 reference, section 1.5.2.1.
+    public struct ChannelOpen: MethodPayload {
+        public static let id = MethodID.channelOpen
+        /// Reserved; kept as it came.
+        public var reserved1: AMQPText
+
+        public init(reserved1: AMQPText = "") {
+            self.reserved1 = reserved1
+        }
+
+        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {
+            try coder.shortString("reserved-1", &reserved1)
+        }
+    }
+
+    /// `channel.open-ok`. The channel is open.
+    /// Source: AMQP 0-9-1 reference, section 1.5.2.2.
+    public struct ChannelOpenOk: MethodPayload {
+        public static let id = MethodID.channelOpenOk
+        /// Reserved; kept as it came.
+        public var reserved1: AMQPText
+
+        public init(reserved1: AMQPText = "") {
+            self.reserved1 = reserved1
+        }
+
+        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {
+            try coder.longString("reserved-1", &reserved1)
+        }
+    }
+
+    /// `channel.flow`. Asks the other side to stop or to go on sending content.
+    /// Source: AMQP 0-9-1 reference, section 1.5.2.3.
+    public struct ChannelFlow: MethodPayload {
+        public static let id = MethodID.channelFlow
+        /// Whether content may be sent.
+        public var active: Bool
+
+        public init(active: Bool = false) {
+            self.active = active
+        }
+
+        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {
+            try coder.bit("active", &active)
+        }
+    }
+
+    /// `channel.flow-ok`. Says which state of flow is in force now.
+    /// Source: AMQP 0-9-1 reference, section 1.5.2.4.
+    public struct ChannelFlowOk: MethodPayload {
+        public static let id = MethodID.channelFlowOk
+        /// Whether content may be sent.
+        public var active: Bool
+
+        public init(active: Bool = false) {
+            self.active = active
+        }
+
+        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {
+            try coder.bit("active", &active)
+        }
+    }
+
+    /// `channel.close`. Ends the channel, with the reason and, for an error, the method that caused it.
+    /// Source: AMQP 0-9-1 reference, section 1.5.2.5.
+    public struct ChannelClose: MethodPayload {
+        public static let id = MethodID.channelClose
+        /// Why; section 1.1 of the reference lists the codes.
+        public var replyCode: UInt16
+        /// Why, in words. Servers cut it at 255 octets.
+        public var replyText: AMQPText
+        /// Class of the method that caused the close, else 0.
+        public var classId: UInt16
+        /// Method that caused the close, else 0.
+        public var methodId: UInt16
+
+        public init(replyCode: UInt16 = 0, replyText: AMQPText = "", classId: UInt16 = 0, methodId: UInt16 = 0) {
+            self.replyCode = replyCode
+            self.replyText = replyText
+            self.classId = classId
+            self.methodId = methodId
+        }
+
+        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {
+            try coder.short("reply-code", &replyCode)
+            try coder.shortString("reply-text", &replyText)
+            try coder.short("class-id", &classId)
+            try coder.short("method-id", &methodId)
+        }
+    }
+
+    /// `channel.close-ok`. The other side saw the close; the channel number is free.
+    /// Source: AMQP 0-9-1 reference, section 1.5.2.6.
+    public struct ChannelCloseOk: MethodPayload {
+        public static let id = MethodID.channelCloseOk
+
+        public init() {}
+
+        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {}
+    }
+}

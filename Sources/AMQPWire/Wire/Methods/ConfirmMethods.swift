@@ -1,0 +1,29 @@
+// The methods of class confirm (85): publisher confirms, RabbitMQ's extension.
+
+extension Method {
+    /// `confirm.select`. Puts the channel into confirm mode: the server acknowledges each publish.
+    /// Source: RabbitMQ's extension.
+    public struct ConfirmSelect: MethodPayload {
+        public static let id = MethodID.confirmSelect
+        /// Send no answer.
+        public var nowait: Bool
+
+        public init(nowait: Bool = false) {
+            self.nowait = nowait
+        }
+
+        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {
+            try coder.bit("nowait", &nowait)
+        }
+    }
+
+    /// `confirm.select-ok`. The channel is in confirm mode.
+    /// Source: RabbitMQ's extension.
+    public struct ConfirmSelectOk: MethodPayload {
+        public static let id = MethodID.confirmSelectOk
+
+        public init() {}
+
+        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {}
+    }
+}

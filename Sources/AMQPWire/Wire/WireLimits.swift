@@ -1,0 +1,19 @@
+/// Bounds on what a decoder takes from a peer.
+public struct WireLimits: Hashable, Sendable {
+    /// Octets in a whole frame, the 8 around the payload included, as `frame-max` counts them.
+    ///
+    /// Default 131,072, what RabbitMQ and most clients agree on. Before negotiation a frame may be as large as this too:
+    /// servers describe themselves at length in `connection.start`.
+    public var frameSize: UInt32
+    /// Levels of tables and arrays inside one another. Default 32; RabbitMQ's own data have 4.
+    public var nesting: Int
+    /// Octets of one table or array. Default 131,072.
+    public var tableSize: Int
+
+    /// Limits; what is left out has its default.
+    public init(frameSize: UInt32 = 131_072, nesting: Int = 32, tableSize: Int = 131_072) {
+        self.frameSize = frameSize
+        self.nesting = nesting
+        self.tableSize = tableSize
+    }
+}
