@@ -1,5 +1,6 @@
 """Sessions written octet by octet, for what no ready-made client sends."""
 
+import contextlib
 import socket
 import struct
 
@@ -130,6 +131,13 @@ class Client:
         """Waits for connection.close, answers it and hangs up."""
         self.expect(CLOSE)
         self.send(method(0, CLOSE_OK))
+        self.hang_up()
+
+    def left_in_silence(self):
+        """Waits until the broker has hung up without another octet."""
+        with contextlib.suppress(ConnectionError):
+            if self.stream.read():
+                raise RuntimeError("the broker answered")
         self.hang_up()
 
     def hang_up(self):
@@ -288,12 +296,36 @@ def amqplain_login(world):
     Client(world.port).login("AMQPLAIN", credentials[4:]).close()
 
 
+@scenario("handmade", "login-refused-silently")
+def login_refused_silently(world):
+    """a wrong password without the capability authentication_failure_close: the broker says nothing and hangs up"""
+    client = Client(world.port)
+    client.send(b"AMQP\x00\x00\x09\x01")
+    client.expect(START)
+    properties = table(("product", "S", long("handmade")))
+    client.send(method(0, START_OK, properties, short("PLAIN"), long(b"\x00guest\x00wrong"), short("en_US")))
+    client.left_in_silence()
+
+
+@scenario("handmade", "tune-refused-silently")
+def tune_refused_silently(world):
+    """a frame-max of 0 where the broker has a limit: the broker says nothing and hangs up"""
+    client = Client(world.port)
+    client.send(b"AMQP\x00\x00\x09\x01")
+    client.expect(START)
+    client.send(method(0, START_OK, PROPERTIES, short("PLAIN"), long(b"\x00guest\x00guest"), short("en_US")))
+    client.expect(TUNE)
+    client.send(method(0, TUNE_OK, struct.pack(">HIH", 2047, 0, 0)))
+    client.left_in_silence()
+
+
 @scenario("handmade", "wrong-protocol-header")
 def wrong_protocol_header(world):
     """AMQP 1.0 asked for: the broker answers with its own protocol header and hangs up"""
     client = Client(world.port)
     client.send(b"AMQP\x00\x01\x00\x00")
-    client.stream.read()
+    if client.stream.read() != b"AMQP\x00\x00\x09\x01":
+        raise RuntimeError("the broker did not answer with its protocol header")
     client.hang_up()
 
 
@@ -318,9 +350,7 @@ def unknown_method(world):
     """a method that does not exist: the broker hangs up without connection.close"""
     client = Client(world.port).login().open_channel()
     client.send(method(1, (60, 999)))
-    if client.stream.read():
-        raise RuntimeError("the broker answered")
-    client.hang_up()
+    client.left_in_silence()
 
 
 @scenario("handmade", "cancel-answered")
