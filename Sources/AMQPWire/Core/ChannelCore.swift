@@ -5,7 +5,9 @@
 ///
 /// One call is in flight at a time, since brokers answer pipelined calls out of order; the others wait in a queue. A call that
 /// its caller gave up stays in flight until its reply came, so that the reply cannot be taken for another's.
-final class ChannelCore {
+final class ChannelCore: @unchecked Sendable {
+    // Unchecked: it is reached only through the one core that it belongs to, and goes wherever that goes.
+
     /// Where the channel is in its life.
     enum Phase {
         case opening, open, closing

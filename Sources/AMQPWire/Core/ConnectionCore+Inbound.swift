@@ -28,7 +28,11 @@ extension ConnectionCore {
         } else {
             violated(
                 error.replyCode,
-                AMQPError(.malformedInput, "the broker \(options.peer) sent what is not AMQP: \(error)", replyCode: error.replyCode)
+                AMQPError(
+                    .malformedInput,
+                    "the broker \(options.peer) sent what is not AMQP: \(error)",
+                    replyCode: error.replyCode
+                )
             )
         }
     }
@@ -36,7 +40,12 @@ extension ConnectionCore {
     private mutating func unexpected(_ what: String, _ replyCode: UInt16 = 505, method: MethodID? = nil) {
         violated(
             replyCode,
-            AMQPError(.unexpectedFrame, "the broker \(options.peer) sent \(what)", replyCode: replyCode, method: method),
+            AMQPError(
+                .unexpectedFrame,
+                "the broker \(options.peer) sent \(what)",
+                replyCode: replyCode,
+                method: method
+            ),
             method: method
         )
     }
@@ -158,7 +167,9 @@ extension ConnectionCore {
         switch method {
         case .channelClose(let close): channelCloseReceived(close, channel)
         case .channelCloseOk:
-            guard channel.phase == .closing else { return unexpected("channel.close-ok unasked", 503, method: method.id) }
+            guard channel.phase == .closing else {
+                return unexpected("channel.close-ok unasked", 503, method: method.id)
+            }
             let call = channel.inFlight
             drop(channel, AMQPError(.closed, scope: .channel, "the channel is closed"))
             if let waiter = call?.waiter { answer(waiter, .done) }
@@ -211,13 +222,7 @@ extension ConnectionCore {
     private mutating func drop(_ channel: ChannelCore, _ error: AMQPError) {
         let closer = channel.phase == .closing ? channel.inFlight?.waiter : nil
         channels[Int(channel.number)] = nil
-        let theirs = waiters.all { role in
-            switch role {
-            case .opening, .closing: false
-            case .call(let number), .confirm(let number, _), .allConfirms(let number, _), .room(let number):
-                number == channel.number
-            }
-        }
+        let theirs = waiters.all { $0.channel == channel.number }
         for waiter in theirs where waiter != closer {
             guard let role = waiters.remove(waiter) else { continue }
             note(.answered(waiter, .failure(error.meaning(for: role))))
@@ -234,7 +239,10 @@ extension ConnectionCore {
         // Class, weight and body size stand before the flags and properties.
         let result = decoder.withPayload { payload in
             Result { () throws(ContentAssembler.Violation) in
-                try channel.content.headerReceived(header, rawProperties: UnsafeRawBufferPointer(rebasing: payload.dropFirst(12)))
+                try channel.content.headerReceived(
+                    header,
+                    rawProperties: UnsafeRawBufferPointer(rebasing: payload.dropFirst(12))
+                )
             }
         }
         contentAdvanced(channel, result)
@@ -267,7 +275,8 @@ extension ConnectionCore {
         switch result {
         case .success(let content?) where channel.phase != .closing: contentReceived(content, channel)
         case .success: break
-        case .failure(let violation): unexpected("\(violation.reason), on channel \(channel.number)", violation.replyCode)
+        case .failure(let violation):
+            unexpected("\(violation.reason), on channel \(channel.number)", violation.replyCode)
         }
     }
 

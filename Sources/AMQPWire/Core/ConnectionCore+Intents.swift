@@ -93,7 +93,7 @@ extension ConnectionCore {
         let waiter = waiters.add(.closing, deadline: nil)
         try? encoder.append(Method.ConnectionClose(replyCode: 200, replyText: "Goodbye"), channel: 0)
         phase = .closing(reason, waiter, until: now.advanced(by: options.closeTimeout))
-        for other in waiters.all(where: { $0 != .closing }) {
+        for other in waiters.all(where: { $0 != .closing && $0.endsWithConnection }) {
             guard let role = waiters.remove(other) else { continue }
             note(.answered(other, .failure(reason.meaning(for: role))))
         }
@@ -198,7 +198,12 @@ extension ConnectionCore {
     ) throws(AMQPError) -> UInt64? {
         let channel = try openChannel(number)
         guard prepared.fits(encoder.maxFrameSize) else {
-            throw AMQPError(.invalidArgument, scope: .message, "the properties do not fit the frame size", delivery: .notSent)
+            throw AMQPError(
+                .invalidArgument,
+                scope: .message,
+                "the properties do not fit the frame size",
+                delivery: .notSent
+            )
         }
         prepared.append(to: &encoder, channel: number, bodySize: UInt64(body.count))
         let tag = register(channel) { _ in prepared.digest(body: body) }

@@ -11,7 +11,7 @@
 /// Choices that the specification leaves open: a violation by the peer closes the connection with the fitting reply code and
 /// does not wait for more than the close timeout; frames on a channel that was closed are dropped until its close-ok; a server's
 /// `basic.cancel` is answered only if it asks for an answer.
-struct ConnectionCore: ~Copyable {
+struct ConnectionCore: ~Copyable, Sendable {
     /// What a connection is given.
     struct Options: Sendable {
         var handshake = Handshake.Settings()
@@ -60,6 +60,15 @@ struct ConnectionCore: ~Copyable {
         connectionCalls.phase = .open
         encoder.maxFrameSize = 0
         encoder.appendProtocolHeader()
+    }
+
+    /// No connection, as there is before the first and between two. Deadlines of waiters pass all the same.
+    init(notConnected waiters: consuming WaiterTable) {
+        options = Options()
+        decoder = FrameDecoder()
+        self.waiters = waiters
+        phase = .closed(AMQPError(.connectionLost, "there is no connection", delivery: .notSent))
+        connectionCalls = ChannelCore(number: 0, confirmWindow: 1, maxBodySize: 0)
     }
 
     /// The waiter that hears how the opening ends, while it goes on.
@@ -144,6 +153,7 @@ extension ConnectionCore {
         case .closing: "connection.close"
         case .call(let number): channel(number)?.inFlight?.request.id.name ?? "a method"
         case .confirm, .allConfirms: "a publish: it is not confirmed"
+        case .recovery, .pause: "a call: the connection is lost and not back yet"
         case .room: "a publish: \(blockedReason.map { "the broker is blocked (\($0))" } ?? "no room to send it")"
         }
     }
@@ -153,7 +163,8 @@ extension ConnectionCore {
         guard let role = waiters.remove(waiter) else { return }
         var error = error
         switch role {
-        case .opening, .closing: break
+        case .opening, .closing, .pause: break
+        case .recovery: error.delivery = .notSent
         case .call(let number):
             guard let channel = channel(number) else { break }
             if channel.inFlight?.waiter == waiter { channel.inFlight?.waiter = nil }
@@ -218,7 +229,7 @@ extension ConnectionCore {
         phase = .closed(error)
         heartbeat = nil
         if let wasClosing { answer(wasClosing, .done) }
-        for waiter in waiters.all(where: { _ in true }) {
+        for waiter in waiters.all(where: \.endsWithConnection) {
             guard let role = waiters.remove(waiter) else { continue }
             note(.answered(waiter, .failure(error.meaning(for: role))))
         }
@@ -232,9 +243,9 @@ extension AMQPError {
     /// The same failure, with what it means for someone who waits.
     func meaning(for role: WaiterTable.Role) -> AMQPError {
         switch role {
-        case .opening, .closing, .call: self
+        case .opening, .closing, .call, .pause: self
         case .confirm, .allConfirms: with(delivery: .unknown)
-        case .room: with(delivery: .notSent)
+        case .room, .recovery: with(delivery: .notSent)
         }
     }
 }

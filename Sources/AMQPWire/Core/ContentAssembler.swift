@@ -95,7 +95,12 @@ struct ContentAssembler {
                 method.routingKey.withOctets { routingKey in
                     partial.rawProperties.withUnsafeBytes { properties in
                         message.body.withUnsafeBytes { body in
-                            ContentDigest(exchange: exchange, routingKey: routingKey, properties: properties, body: body)
+                            ContentDigest(
+                                exchange: exchange,
+                                routingKey: routingKey,
+                                properties: properties,
+                                body: body
+                            )
                         }
                     }
                 }

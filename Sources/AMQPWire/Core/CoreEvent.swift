@@ -1,5 +1,5 @@
 /// What the core tells its driver, in the order in which it happened.
-enum CoreEvent {
+enum CoreEvent: Sendable {
     /// A waiter has its answer.
     case answered(WaiterID, Answer)
     /// The connection is open.
@@ -23,7 +23,7 @@ enum CoreEvent {
 }
 
 /// How a wait ended.
-enum Answer {
+enum Answer: Sendable {
     /// Well, with nothing to say: a confirm, room to publish, a close.
     case done
     /// With the reply to a call.

@@ -25,6 +25,26 @@ struct WaiterTable {
         case allConfirms(channel: UInt16, through: UInt64)
         /// Room to publish on a channel.
         case room(channel: UInt16)
+        /// The connection to be usable again. Outlives the connection that is lost.
+        case recovery
+        /// Nothing but its deadline. Outlives connections, too.
+        case pause
+
+        /// Whether the wait is of no use once the connection is over.
+        var endsWithConnection: Bool {
+            switch self {
+            case .opening, .closing, .call, .confirm, .allConfirms, .room: true
+            case .recovery, .pause: false
+            }
+        }
+
+        /// The channel that it is about.
+        var channel: UInt16? {
+            switch self {
+            case .opening, .closing, .recovery, .pause: nil
+            case .call(let number), .confirm(let number, _), .allConfirms(let number, _), .room(let number): number
+            }
+        }
     }
 
     private struct Row {

@@ -2,7 +2,7 @@
 ///
 /// Memory follows the octets that came, not the lengths that they announce. After an error the stream has no meaning any
 /// more: the decoder keeps throwing it. Knows nothing of channels, of what may follow what, or of sockets.
-public struct FrameDecoder: ~Copyable {
+public struct FrameDecoder: ~Copyable, Sendable {
     /// Bounds on what is accepted. The frame size may change between frames, as negotiation does.
     public var limits: WireLimits
     private var bytes = WireBuffer()
