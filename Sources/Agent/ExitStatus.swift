@@ -24,6 +24,13 @@ enum ExitStatus: Int32 {
 struct CommandFailure: Error {
     /// With what status.
     var status: ExitStatus
-    /// What is wrong and what to do about it, without the command's name; nil where there is nothing to say.
+    /// All that is printed: what is wrong and what to do about it; nil where there is nothing to say.
     var message: String?
+}
+
+extension CommandFailure {
+    /// A failure that concerns no line of a file: its message follows the program's name.
+    init(_ status: ExitStatus, _ message: String) {
+        self.init(status: status, message: "psistats: \(message)")
+    }
 }

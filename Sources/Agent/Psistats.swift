@@ -8,11 +8,11 @@ struct Psistats: ParsableCommand {
         commandName: "psistats",
         abstract: "Sends this machine's statistics to RabbitMQ.",
         version: version,
-        subcommands: [FramesCommand.self]
+        subcommands: [DeclareCommand.self, FramesCommand.self]
     )
 
-    /// Version of the agent and of the AMQP client in it.
-    static let version = "0.1.0"
+    /// Version of the package.
+    static let version = "1.0.0"
 
     static func main() {
         do {
@@ -21,7 +21,7 @@ struct Psistats: ParsableCommand {
         } catch let failure as CommandFailure {
             if let message = failure.message {
                 var output = OutputFile(descriptor: STDERR_FILENO)
-                try? output.append(line: "psistats: \(message)")
+                try? output.append(line: message)
                 try? output.flush()
             }
             Glibc.exit(failure.status.rawValue)

@@ -51,6 +51,11 @@ public struct FrameListing: Hashable, Sendable {
         return text
     }
 
+    /// The key of a table's entry: as it is where it is made of letters, digits, `-`, `_` and `.`, else in quotes.
+    public func name(_ key: AMQPText) -> String {
+        key.isBareName ? key.string : key.debugDescription
+    }
+
     private func appendSummary(_ frame: Frame, _ fields: [WireField], to line: inout String) {
         switch frame.payload {
         case .protocolHeader(let major, let minor, let revision):

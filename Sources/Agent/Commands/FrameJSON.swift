@@ -47,7 +47,8 @@ struct FrameJSON {
             object["class"] = .integer(60)
             object["bodySize"] = .unsigned(header.bodySize)
             if header.weight != 0 { object["weight"] = .unsigned(UInt64(header.weight)) }
-            object["properties"] = named(fields.filter { !["weight", "body-size", "property-flags"].contains($0.name) })
+            let others = ["weight", "body-size", "property-flags"]
+            object["properties"] = named(fields.filter { !others.contains($0.name) })
         case .body(let octets):
             object["frame"] = .string("body")
             object["bytes"] = .integer(Int64(octets.count))

@@ -46,12 +46,9 @@ struct FrameWriter: ~Copyable {
             throw CommandFailure(writing: error)
         } catch let error as WireError {
             try flush()
-            throw CommandFailure(
-                status: .dataError,
-                message: "octet \(frame.offset): this frame cannot be encoded: \(error.reason)"
-            )
+            throw CommandFailure(.dataError, "octet \(frame.offset): this frame cannot be encoded: \(error.reason)")
         } catch {
-            throw CommandFailure(status: .software, message: "\(error)")
+            throw CommandFailure(.software, "\(error)")
         }
     }
 
@@ -99,7 +96,7 @@ extension CommandFailure {
         if error.code == EPIPE {
             self.init(status: .outputClosed, message: nil)
         } else {
-            self.init(status: .ioError, message: "standard output: \(error.reason)")
+            self.init(.ioError, "standard output: \(error.reason)")
         }
     }
 }

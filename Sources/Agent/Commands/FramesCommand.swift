@@ -66,7 +66,7 @@ struct FramesCommand: ParsableCommand {
         }
         try writer.flush()
         guard decoder.pendingCount == 0 else {
-            throw CommandFailure(status: .dataError, message: "\(name): \(Self.endInsideFrame(decoder))")
+            throw CommandFailure(.dataError, "\(name): \(Self.endInsideFrame(decoder))")
         }
     }
 
@@ -84,7 +84,7 @@ struct FramesCommand: ParsableCommand {
         do throws(SystemError) {
             return try InputFile(path: path)
         } catch {
-            throw CommandFailure(status: .noInput, message: "\(name): \(error.reason)")
+            throw CommandFailure(.noInput, "\(name): \(error.reason)")
         }
     }
 
@@ -99,19 +99,20 @@ struct FramesCommand: ParsableCommand {
             }
         } catch {
             let status = error.code == EISDIR ? ExitStatus.noInput : .ioError
-            throw CommandFailure(status: status, message: "\(name): \(error.reason)")
+            throw CommandFailure(status, "\(name): \(error.reason)")
         }
     }
 
     /// The next frame. Where there is none because the stream is malformed, what was written before is handed on first.
-    private func next(_ decoder: inout FrameDecoder, before writer: inout FrameWriter) throws(CommandFailure) -> Frame? {
+    private func next(_ decoder: inout FrameDecoder, before writer: inout FrameWriter) throws(CommandFailure) -> Frame?
+    {
         let start = decoder.position
         do throws(WireError) {
             return try decoder.next()
         } catch {
             try writer.flush()
             let frame = error.offset == start ? "" : ", in the frame that starts at octet \(start)"
-            throw CommandFailure(status: .dataError, message: "\(name): malformed: \(error)\(frame)")
+            throw CommandFailure(.dataError, "\(name): malformed: \(error)\(frame)")
         }
     }
 
