@@ -122,7 +122,7 @@ struct Handshake {
         do throws(WireError) {
             response = try settings.credentials.response(mechanism)
         } catch {
-            throw AMQPError(.invalidArgument, "the credentials do not fit the mechanism \(mechanism.rawValue): \(error)")
+            throw AMQPError(.invalidArgument, "the credentials do not fit \(mechanism.rawValue): \(error)")
         }
         state = .awaitingTune(start.serverProperties, mechanism)
         return .connectionStartOk(
