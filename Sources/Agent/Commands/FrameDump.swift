@@ -116,7 +116,14 @@ struct FrameDump {
 
     private func append(_ table: FieldTable, depth: Int, at position: inout Int, to parts: inout [Part]) {
         for entry in table.entries {
-            append(entry.value, named: listing.name(entry.key), keySize: 1 + entry.key.octetCount, depth, &position, &parts)
+            append(
+                entry.value,
+                named: listing.name(entry.key),
+                keySize: 1 + entry.key.octetCount,
+                depth,
+                &position,
+                &parts
+            )
         }
     }
 
