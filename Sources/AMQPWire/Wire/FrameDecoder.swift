@@ -41,6 +41,17 @@ public struct FrameDecoder: ~Copyable, Sendable {
     /// Octets received and not yet returned in a frame.
     public var pendingCount: Int { bytes.count - (current?.size ?? 0) }
 
+    /// Octets that the frame at ``position`` says it has, itself included; nil until the octets that say so have come.
+    public var announcedSize: UInt64? {
+        bytes.withUnsafeBytes { held in
+            let begun = held[min(current?.size ?? 0, held.count)...]
+            if position == 0, begun.first == ProtocolHeader.octets[0] { return UInt64(ProtocolHeader.octets.count) }
+            guard begun.count >= FrameFormat.headerSize else { return nil }
+            let payloadSize = begun.dropFirst(3).prefix(4).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+            return payloadSize + UInt64(FrameFormat.overhead)
+        }
+    }
+
     /// Octets of the stream that were returned in frames.
     public var position: UInt64 { offset &+ UInt64(truncatingIfNeeded: current?.size ?? 0) }
 
