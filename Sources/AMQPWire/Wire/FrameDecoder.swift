@@ -41,6 +41,9 @@ public struct FrameDecoder: ~Copyable {
     /// Octets received and not yet returned in a frame.
     public var pendingCount: Int { bytes.count - (current?.size ?? 0) }
 
+    /// Octets of memory taken for what was received.
+    var capacity: Int { bytes.capacity }
+
     /// Octets of the stream that were returned in frames.
     public var position: UInt64 { offset &+ UInt64(truncatingIfNeeded: current?.size ?? 0) }
 
