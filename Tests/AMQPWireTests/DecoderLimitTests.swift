@@ -233,10 +233,19 @@ struct DecoderLimitTests {
         #expect(twice.error == WireError(.unknownFrameType(0x41), offset: 8))
     }
 
-    @Test("a server's answer with another version tells that version")
-    func otherVersions() {
-        let decoding = decode(octets("'AMQP' 00 01 00 00"))
-        #expect(decoding.frames.map(\.payload) == [.protocolHeader(major: 1, minor: 0, revision: 0)])
+    @Test(
+        "a server that wants another version is refused with what it said",
+        arguments: [
+            // 1.0, its SASL layer, 0-10, 0-9 and 0-8, whose headers have the version's parts in other places.
+            "'AMQP' 00 01 00 00", "'AMQP' 03 01 00 00", "'AMQP' 01 01 00 0a", "'AMQP' 01 01 00 09",
+            "'AMQP' 01 01 08 00",
+        ]
+    )
+    func otherVersions(words: String) {
+        let decoding = verify(octets(words))
+        #expect(decoding.frames == [])
+        #expect(decoding.error == WireError(.unsupportedProtocol(octets(words)), offset: 0))
+        #expect(decoding.error?.replyCode == 501)
     }
 
     @Test("what starts like a protocol header and is none is shown")
