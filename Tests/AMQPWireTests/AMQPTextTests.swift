@@ -45,6 +45,8 @@ struct AMQPTextTests {
     func octetsKept(octets: [UInt8]) {
         let text = AMQPText(octets: octets)
         #expect(text.octets == octets)
+        #expect(octets.withUnsafeBytes { AMQPText(octets: $0) } == text)
+        #expect(octets.withUnsafeBytes { AMQPText(octets: $0).isValidUTF8 } == text.isValidUTF8)
         #expect(text.octetCount == octets.count)
         #expect(text.isEmpty == octets.isEmpty)
         #expect(text.withOctets { Array($0) } == octets)

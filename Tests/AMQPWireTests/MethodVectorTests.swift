@@ -26,6 +26,11 @@ struct MethodVectorTests {
         #expect(written == golden.octets, "\(hexadecimal(written))")
     }
 
+    @Test("a method and the arguments it carries name the same id", arguments: goldenMethods)
+    func id(_ golden: GoldenMethod) {
+        #expect(golden.method.id == type(of: golden.method.payload).id)
+    }
+
     @Test("each bit of a method stands in its own place", arguments: goldenMethods)
     func bits(_ golden: GoldenMethod) throws {
         // The octets of bits are few; setting each bit of each octet of the frame alone finds them all, and a bit that is
