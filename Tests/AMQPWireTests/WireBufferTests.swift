@@ -39,7 +39,7 @@ struct WireBufferTests {
 
     @Test("it behaves as an array does, through any appends and drops")
     func asArray() {
-        var generator = RepeatableGenerator(state: 1)
+        var generator = SplitMix64(seed: 1)
         for capacity in [0, 1, 64, 4096] {
             var buffer = WireBuffer(capacity: capacity)
             var model: [UInt8] = []

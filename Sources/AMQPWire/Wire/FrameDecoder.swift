@@ -103,6 +103,11 @@ extension FrameDecoder {
         }
     }
 
+    /// Lends all octets of the frame returned last.
+    func withWholeFrame<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        bytes.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0.prefix(current?.size ?? 0))) }
+    }
+
     private mutating func dropCurrent() {
         guard let size = current?.size else { return }
         bytes.removeFirst(size)

@@ -70,7 +70,7 @@ private let connectionMethods: [GoldenMethod] = [
     ),
     GoldenMethod(.connectionOpenOk(.init(reserved1: "hosts")), "000a 0029 1'hosts'"),
     GoldenMethod(
-        .connectionClose(.init(replyCode: 0x0140, replyText: "CONNECTION_FORCED", classId: 0x1213, methodId: 0x1415)),
+        .connectionClose(.init(replyCode: 0x0140, replyText: "CONNECTION_FORCED", classID: 0x1213, methodID: 0x1415)),
         "000a 0032 0140 1'CONNECTION_FORCED' 1213 1415"
     ),
     GoldenMethod(.connectionCloseOk(.init()), "000a 0033"),
@@ -89,7 +89,7 @@ private let channelMethods: [GoldenMethod] = [
     GoldenMethod(.channelFlow(.init(active: true)), "0014 0014 01"),
     GoldenMethod(.channelFlowOk(.init(active: true)), "0014 0015 01"),
     GoldenMethod(
-        .channelClose(.init(replyCode: 0x0194, replyText: "NOT_FOUND", classId: 0x2122, methodId: 0x2324)),
+        .channelClose(.init(replyCode: 0x0194, replyText: "NOT_FOUND", classID: 0x2122, methodID: 0x2324)),
         "0014 0028 0194 1'NOT_FOUND' 2122 2324"
     ),
     GoldenMethod(.channelCloseOk(.init()), "0014 0029"),
