@@ -96,6 +96,16 @@ struct WireBufferTests {
         #expect(buffer.copy() == [UInt8](repeating: 1, count: 10) + [UInt8](repeating: 2, count: 80))
     }
 
+    @Test("a buffer that is almost full grows, instead of moving what it holds for every few octets dropped")
+    func growth() {
+        var buffer = WireBuffer(capacity: 100)
+        buffer.append([UInt8](repeating: 1, count: 100))
+        buffer.removeFirst(10)
+        buffer.append([2, 2, 2, 2, 2])
+        #expect(buffer.capacity >= 200)
+        #expect(buffer.copy() == [UInt8](repeating: 1, count: 90) + [2, 2, 2, 2, 2])
+    }
+
     @Test("a buffer drained to its end starts at its front again")
     func draining() {
         var buffer = WireBuffer(capacity: 16)
