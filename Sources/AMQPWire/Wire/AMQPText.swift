@@ -25,6 +25,16 @@ public struct AMQPText: Sendable {
         }
     }
 
+    /// The text of octets that are lent, valid UTF-8 or not. All text that is received comes this way, so it must not be
+    /// generic: `String(validating:as:)` asks the runtime for types at each call.
+    init(octets: UnsafeRawBufferPointer) {
+        let string: String? = octets.withMemoryRebound(to: UInt8.self) { octets in
+            guard let text = try? UTF8Span(validating: octets.span) else { return nil }
+            return String(copying: text)
+        }
+        storage = string.map { .string($0) } ?? .octets(Array(octets))
+    }
+
     /// The text as a string; where it is not UTF-8, with U+FFFD in place of what is wrong.
     public var string: String {
         switch storage {

@@ -52,6 +52,9 @@ public struct FrameDecoder: ~Copyable, Sendable {
         }
     }
 
+    /// Octets of memory taken for what was received.
+    var capacity: Int { bytes.capacity }
+
     /// Octets of the stream that were returned in frames.
     public var position: UInt64 { offset &+ UInt64(truncatingIfNeeded: current?.size ?? 0) }
 
@@ -183,7 +186,7 @@ extension FrameDecoder {
 
     private func protocolHeader(_ raw: RawFrame) throws(WireError) -> Frame {
         let octets = bytes.withUnsafeBytes { Array($0.prefix(raw.size)) }
-        guard octets.starts(with: "AMQP".utf8) else { throw WireError(.unsupportedProtocol(octets), offset: 0) }
+        guard octets == ProtocolHeader.octets else { throw WireError(.unsupportedProtocol(octets), offset: 0) }
         return frame(raw, .protocolHeader(major: octets[5], minor: octets[6], revision: octets[7]))
     }
 

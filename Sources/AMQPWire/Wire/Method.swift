@@ -71,7 +71,73 @@ public enum Method: Hashable, Sendable {
 extension Method {
     /// Which method this is.
     public var id: MethodID {
-        type(of: payload).id
+        // Not `type(of: payload).id`: that allocates a box for the payload.
+        switch self {
+        case .connectionStart: .connectionStart
+        case .connectionStartOk: .connectionStartOk
+        case .connectionSecure: .connectionSecure
+        case .connectionSecureOk: .connectionSecureOk
+        case .connectionTune: .connectionTune
+        case .connectionTuneOk: .connectionTuneOk
+        case .connectionOpen: .connectionOpen
+        case .connectionOpenOk: .connectionOpenOk
+        case .connectionClose: .connectionClose
+        case .connectionCloseOk: .connectionCloseOk
+        case .connectionBlocked: .connectionBlocked
+        case .connectionUnblocked: .connectionUnblocked
+        case .connectionUpdateSecret: .connectionUpdateSecret
+        case .connectionUpdateSecretOk: .connectionUpdateSecretOk
+        case .channelOpen: .channelOpen
+        case .channelOpenOk: .channelOpenOk
+        case .channelFlow: .channelFlow
+        case .channelFlowOk: .channelFlowOk
+        case .channelClose: .channelClose
+        case .channelCloseOk: .channelCloseOk
+        case .exchangeDeclare: .exchangeDeclare
+        case .exchangeDeclareOk: .exchangeDeclareOk
+        case .exchangeDelete: .exchangeDelete
+        case .exchangeDeleteOk: .exchangeDeleteOk
+        case .exchangeBind: .exchangeBind
+        case .exchangeBindOk: .exchangeBindOk
+        case .exchangeUnbind: .exchangeUnbind
+        case .exchangeUnbindOk: .exchangeUnbindOk
+        case .queueDeclare: .queueDeclare
+        case .queueDeclareOk: .queueDeclareOk
+        case .queueBind: .queueBind
+        case .queueBindOk: .queueBindOk
+        case .queueUnbind: .queueUnbind
+        case .queueUnbindOk: .queueUnbindOk
+        case .queuePurge: .queuePurge
+        case .queuePurgeOk: .queuePurgeOk
+        case .queueDelete: .queueDelete
+        case .queueDeleteOk: .queueDeleteOk
+        case .basicQos: .basicQos
+        case .basicQosOk: .basicQosOk
+        case .basicConsume: .basicConsume
+        case .basicConsumeOk: .basicConsumeOk
+        case .basicCancel: .basicCancel
+        case .basicCancelOk: .basicCancelOk
+        case .basicPublish: .basicPublish
+        case .basicReturn: .basicReturn
+        case .basicDeliver: .basicDeliver
+        case .basicGet: .basicGet
+        case .basicGetOk: .basicGetOk
+        case .basicGetEmpty: .basicGetEmpty
+        case .basicAck: .basicAck
+        case .basicReject: .basicReject
+        case .basicRecoverAsync: .basicRecoverAsync
+        case .basicRecover: .basicRecover
+        case .basicRecoverOk: .basicRecoverOk
+        case .basicNack: .basicNack
+        case .txSelect: .txSelect
+        case .txSelectOk: .txSelectOk
+        case .txCommit: .txCommit
+        case .txCommitOk: .txCommitOk
+        case .txRollback: .txRollback
+        case .txRollbackOk: .txRollbackOk
+        case .confirmSelect: .confirmSelect
+        case .confirmSelectOk: .confirmSelectOk
+        }
     }
 
     /// The struct that the case carries.
