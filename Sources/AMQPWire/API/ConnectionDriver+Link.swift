@@ -42,9 +42,11 @@ final class Link: StreamHandler {
     func deadlinePassed() {}
 }
 
-/// Wakes a connection at its deadlines. Does not keep it alive.
+/// Wakes a connection at its deadlines. The loop holds it, and so the driver, until the connection is over for good.
+///
+/// Not by a weak reference: the first one makes every later reference count of the driver slow.
 final class DriverTimer: StreamHandler {
-    private nonisolated(unsafe) weak var driver: ConnectionDriver?
+    private let driver: ConnectionDriver
 
     init(_ driver: ConnectionDriver) {
         self.driver = driver
@@ -52,7 +54,7 @@ final class DriverTimer: StreamHandler {
 
     func streamReadable() {}
     func streamWritable() {}
-    func deadlinePassed() { driver?.deadlinePassed() }
+    func deadlinePassed() { driver.deadlinePassed() }
 }
 
 extension AMQPError {

@@ -69,13 +69,14 @@ extension ConnectionCore {
 
     private mutating func protocolHeaderReceived() {
         let octets = decoder.withWholeFrame { Array($0) }
-        guard octets.count == 8, octets.starts(with: "AMQP".utf8) else {
+        guard octets.starts(with: "AMQP".utf8) else {
             return malformed(WireError(.unsupportedProtocol(octets), offset: 0))
         }
+        // Where in the header the version stands differs from version to version, so the octets speak for themselves.
         ended(
             AMQPError(
                 .protocolMismatch,
-                "the broker \(options.peer) speaks AMQP \(octets[5])-\(octets[6])-\(octets[7]), this client 0-9-1"
+                "the broker \(options.peer) wants another version of AMQP than 0-9-1: it answered \(hexadecimal(octets))"
             )
         )
     }
