@@ -66,14 +66,17 @@ struct Recording: Sendable, CustomTestStringConvertible {
         names(in: root + client).sorted().map { Recording(path: root + client + "/" + $0, name: client + "/" + $0) }
     }
 
-    private static let root = String(#filePath.dropLast("Tests/AMQPWireTests/RecordingTests.swift".count)) + "Fixtures/amqp/"
+    private static let root =
+        String(#filePath.dropLast("Tests/AMQPWireTests/RecordingTests.swift".count)) + "Fixtures/amqp/"
 
     private static func names(in folder: String) -> [String] {
         guard let directory = opendir(folder) else { return [] }
         defer { closedir(directory) }
         var names: [String] = []
         while let entry = readdir(directory) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
+                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+            }
             if name.hasSuffix(".client") || name.hasSuffix(".server") { names.append(name) }
         }
         return names

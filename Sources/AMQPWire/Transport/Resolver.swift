@@ -73,5 +73,6 @@ struct Resolver: Sendable {
     }
 
     /// Answers of glibc that its headers show to GNU programs only.
+    // swift-format-ignore: AlwaysUseLowerCamelCase
     private static let EAI_NODATA: Int32 = -5
 }

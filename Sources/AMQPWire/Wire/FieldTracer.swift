@@ -51,48 +51,41 @@ struct FieldTracer: DecodingCoder {
         self.decoder = decoder
     }
 
-    private mutating func note<Value>(
-        _ name: StaticString,
-        _ type: String,
-        _ value: inout Value,
-        as describe: (Value) -> WireField.Value,
-        _ read: (inout FieldDecoder, inout Value) throws(WireError) -> Void
-    ) throws(WireError) {
-        let offset = decoder.reader.offset
-        let position = decoder.reader.position
-        try read(&decoder, &value)
-        let size = decoder.reader.position &- position
-        fields.append(WireField(name: "\(name)", type: type, offset: offset, size: size, value: describe(value)))
+    /// Notes a field that was read since the reader stood at `before`.
+    private mutating func note(_ name: StaticString, _ type: String, since before: WireReader, _ value: WireField.Value)
+    {
+        let size = decoder.reader.position &- before.position
+        fields.append(WireField(name: "\(name)", type: type, offset: before.offset, size: size, value: value))
     }
 
     mutating func octet(_ name: StaticString, _ value: inout UInt8) throws(WireError) {
-        try note(name, "octet", &value, as: { .integer(UInt64($0)) }) { (decoder, value) throws(WireError) in
-            try decoder.octet(name, &value)
-        }
+        let before = decoder.reader
+        try decoder.octet(name, &value)
+        note(name, "octet", since: before, .integer(UInt64(value)))
     }
 
     mutating func short(_ name: StaticString, _ value: inout UInt16) throws(WireError) {
-        try note(name, "short", &value, as: { .integer(UInt64($0)) }) { (decoder, value) throws(WireError) in
-            try decoder.short(name, &value)
-        }
+        let before = decoder.reader
+        try decoder.short(name, &value)
+        note(name, "short", since: before, .integer(UInt64(value)))
     }
 
     mutating func long(_ name: StaticString, _ value: inout UInt32) throws(WireError) {
-        try note(name, "long", &value, as: { .integer(UInt64($0)) }) { (decoder, value) throws(WireError) in
-            try decoder.long(name, &value)
-        }
+        let before = decoder.reader
+        try decoder.long(name, &value)
+        note(name, "long", since: before, .integer(UInt64(value)))
     }
 
     mutating func longLong(_ name: StaticString, _ value: inout UInt64) throws(WireError) {
-        try note(name, "longlong", &value, as: { .integer($0) }) { (decoder, value) throws(WireError) in
-            try decoder.longLong(name, &value)
-        }
+        let before = decoder.reader
+        try decoder.longLong(name, &value)
+        note(name, "longlong", since: before, .integer(value))
     }
 
     mutating func timestamp(_ name: StaticString, _ value: inout UInt64) throws(WireError) {
-        try note(name, "timestamp", &value, as: { .timestamp($0) }) { (decoder, value) throws(WireError) in
-            try decoder.timestamp(name, &value)
-        }
+        let before = decoder.reader
+        try decoder.timestamp(name, &value)
+        note(name, "timestamp", since: before, .timestamp(value))
     }
 
     mutating func bit(_ name: StaticString, _ value: inout Bool) throws(WireError) {
@@ -112,33 +105,33 @@ struct FieldTracer: DecodingCoder {
     }
 
     mutating func shortString(_ name: StaticString, _ value: inout AMQPText) throws(WireError) {
-        try note(name, "shortstr", &value, as: { .text($0) }) { (decoder, value) throws(WireError) in
-            try decoder.shortString(name, &value)
-        }
+        let before = decoder.reader
+        try decoder.shortString(name, &value)
+        note(name, "shortstr", since: before, .text(value))
     }
 
     mutating func longString(_ name: StaticString, _ value: inout AMQPText) throws(WireError) {
-        try note(name, "longstr", &value, as: { .text($0) }) { (decoder, value) throws(WireError) in
-            try decoder.longString(name, &value)
-        }
+        let before = decoder.reader
+        try decoder.longString(name, &value)
+        note(name, "longstr", since: before, .text(value))
     }
 
     mutating func secret(_ name: StaticString, _ value: inout Secret) throws(WireError) {
-        try note(name, "longstr", &value, as: { .secret($0) }) { (decoder, value) throws(WireError) in
-            try decoder.secret(name, &value)
-        }
+        let before = decoder.reader
+        try decoder.secret(name, &value)
+        note(name, "longstr", since: before, .secret(value))
     }
 
     mutating func table(_ name: StaticString, _ value: inout FieldTable) throws(WireError) {
-        try note(name, "table", &value, as: { .table($0) }) { (decoder, value) throws(WireError) in
-            try decoder.table(name, &value)
-        }
+        let before = decoder.reader
+        try decoder.table(name, &value)
+        note(name, "table", since: before, .table(value))
     }
 
     mutating func propertyFlags(_ flags: inout UInt16) throws(WireError) {
-        try note("property-flags", "flags", &flags, as: { .flags($0) }) { (decoder, flags) throws(WireError) in
-            try decoder.propertyFlags(&flags)
-        }
+        let before = decoder.reader
+        try decoder.propertyFlags(&flags)
+        note("property-flags", "flags", since: before, .flags(flags))
     }
 
     mutating func property(_ name: StaticString, _ value: inout AMQPText) throws(WireError) {

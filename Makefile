@@ -1,0 +1,32 @@
+# The two commands are 'make run' and 'make test'; both do all their set-up.
+
+.PHONY: run test bench fuzz format lint clean
+
+# Shows what psistats would send to a broker, frame by frame.
+run:
+	Scripts/setup
+	swift build --product psistats
+	"$$(swift build --show-bin-path)/psistats" declare --dry-run
+
+# Everything that can go wrong, checked: codec, client, brokers, recordings, fuzzing, both forms of the package.
+test:
+	Scripts/test
+
+# Messages a second against rabbitmq-c; takes some minutes. See Benchmarks/README.md.
+bench:
+	Scripts/setup
+	Benchmarks/run
+
+# A long fuzzing run; 'make test' has a short one.
+fuzz:
+	Scripts/fuzz 600
+
+format:
+	swift format -i -r Package.swift Sources Tests Fuzz Benchmarks/Package.swift Benchmarks/Sources
+
+lint:
+	swift format lint --strict -r Package.swift Sources Tests Fuzz Benchmarks/Package.swift Benchmarks/Sources
+
+clean:
+	Scripts/broker stop
+	rm -rf .build Benchmarks/.build
