@@ -32,7 +32,7 @@ struct PublishingClient: Sendable {
             return measurement
         }
         measurement.end()
-        try await connection.close()
+        await connection.close()
         return measurement
     }
 
@@ -59,7 +59,7 @@ struct PublishingClient: Sendable {
             for _ in 0..<count {
                 try await channel.send(body, exchange: exchange, routingKey: routingKey, properties: properties)
             }
-            try await channel.flush()
+            channel.flush()
         case .window:
             for _ in 0..<count {
                 _ = try await channel.submit(body, exchange: exchange, routingKey: routingKey, properties: properties)
@@ -89,7 +89,7 @@ struct PublishingClient: Sendable {
         switch mode {
         case .none:
             for _ in 0..<count { try await publisher.send(body) }
-            try await channel.flush()
+            channel.flush()
         case .window:
             for _ in 0..<count { _ = try await publisher.submit(body) }
             try await channel.waitForConfirms()
