@@ -9,11 +9,24 @@ let package = Package(
         .library(name: "AMQPWire", targets: ["AMQPWire"]),
         .executable(name: "psistats", targets: ["PsistatsAgent"]),
     ],
+    traits: [
+        .trait(name: "TLS", description: "amqps:// by the system's OpenSSL 3; without it AMQPWire depends on nothing."),
+        .default(enabledTraits: ["TLS"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
     ],
     targets: [
-        .target(name: "AMQPWire", swiftSettings: strict),
+        .systemLibrary(name: "CLinux"),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .target(
+            name: "AMQPWire",
+            dependencies: [
+                "CLinux",
+                .target(name: "COpenSSL", condition: .when(traits: ["TLS"])),
+            ],
+            swiftSettings: strict
+        ),
         .executableTarget(
             name: "PsistatsAgent",
             dependencies: [
@@ -23,7 +36,15 @@ let package = Package(
             path: "Sources/Agent",
             swiftSettings: strict
         ),
-        .testTarget(name: "AMQPWireTests", dependencies: ["AMQPWire"], swiftSettings: strict),
+        .testTarget(
+            name: "AMQPWireTests",
+            dependencies: [
+                "AMQPWire",
+                "CLinux",
+                .target(name: "COpenSSL", condition: .when(traits: ["TLS"])),
+            ],
+            swiftSettings: strict
+        ),
         .testTarget(name: "AgentTests", dependencies: ["PsistatsAgent"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]

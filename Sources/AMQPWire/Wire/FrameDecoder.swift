@@ -2,7 +2,7 @@
 ///
 /// Memory follows the octets that came, not the lengths that they announce. After an error the stream has no meaning any
 /// more: the decoder keeps throwing it. Knows nothing of channels, of what may follow what, or of sockets.
-public struct FrameDecoder: ~Copyable {
+public struct FrameDecoder: ~Copyable, Sendable {
     /// Bounds on what is accepted. The frame size may change between frames, as negotiation does.
     public var limits: WireLimits
     private var bytes = WireBuffer()
@@ -40,6 +40,17 @@ public struct FrameDecoder: ~Copyable {
 
     /// Octets received and not yet returned in a frame.
     public var pendingCount: Int { bytes.count - (current?.size ?? 0) }
+
+    /// Octets that the frame at ``position`` says it has, itself included; nil until the octets that say so have come.
+    public var announcedSize: UInt64? {
+        bytes.withUnsafeBytes { held in
+            let begun = held[min(current?.size ?? 0, held.count)...]
+            if position == 0, begun.first == ProtocolHeader.octets[0] { return UInt64(ProtocolHeader.octets.count) }
+            guard begun.count >= FrameFormat.headerSize else { return nil }
+            let payloadSize = begun.dropFirst(3).prefix(4).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+            return payloadSize + UInt64(FrameFormat.overhead)
+        }
+    }
 
     /// Octets of the stream that were returned in frames.
     public var position: UInt64 { offset &+ UInt64(truncatingIfNeeded: current?.size ?? 0) }
@@ -98,6 +109,11 @@ extension FrameDecoder {
             guard let current, current.type != nil else { return body(UnsafeRawBufferPointer(start: nil, count: 0)) }
             return body(UnsafeRawBufferPointer(rebasing: held[FrameFormat.headerSize..<current.size &- 1]))
         }
+    }
+
+    /// Lends all octets of the frame returned last.
+    func withWholeFrame<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        bytes.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0.prefix(current?.size ?? 0))) }
     }
 
     private mutating func dropCurrent() {

@@ -2,7 +2,7 @@
 ///
 /// Each call appends all of its frames or, when it throws, none. Knows nothing of channels' states: what may be sent when is
 /// the caller's business.
-public struct FrameEncoder: ~Copyable {
+public struct FrameEncoder: ~Copyable, Sendable {
     /// Octets that a whole frame may have, as `connection.tune-ok` says; 0 sets no limit.
     public var maxFrameSize: UInt32
     /// The frames so far.

@@ -74,22 +74,22 @@ extension Method {
         /// Why, in words. Servers cut it at 255 octets.
         public var replyText: AMQPText
         /// Class of the method that caused the close, else 0.
-        public var classId: UInt16
+        public var classID: UInt16
         /// Method that caused the close, else 0.
-        public var methodId: UInt16
+        public var methodID: UInt16
 
-        public init(replyCode: UInt16 = 0, replyText: AMQPText = "", classId: UInt16 = 0, methodId: UInt16 = 0) {
+        public init(replyCode: UInt16 = 0, replyText: AMQPText = "", classID: UInt16 = 0, methodID: UInt16 = 0) {
             self.replyCode = replyCode
             self.replyText = replyText
-            self.classId = classId
-            self.methodId = methodId
+            self.classID = classID
+            self.methodID = methodID
         }
 
         mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {
             try coder.short("reply-code", &replyCode)
             try coder.shortString("reply-text", &replyText)
-            try coder.short("class-id", &classId)
-            try coder.short("method-id", &methodId)
+            try coder.short("class-id", &classID)
+            try coder.short("method-id", &methodID)
         }
     }
 

@@ -1,0 +1,113 @@
+extension AMQPChannel {
+    // MARK: Consuming
+
+    /// Bounds how many deliveries may be unacknowledged: of each consumer started from here on, or with `global` of the
+    /// channel as a whole. 0 sets no limit.
+    public func setQoS(prefetchCount: UInt16, global: Bool = false) async throws(AMQPError) {
+        _ = try await call(.basicQos(.init(prefetchCount: prefetchCount, global: global)))
+        driver.state.withLock { _ in
+            if global { record.channelPrefetch = prefetchCount } else { record.consumerPrefetch = prefetchCount }
+        }
+    }
+
+    /// Consumes a queue: `for try await delivery in channel.consume("queue") { … }`.
+    ///
+    /// - Parameters:
+    ///   - prefetchCount: deliveries that may be unacknowledged at a time, 1 to 65,535; with `noAck` the broker sends as
+    ///     fast as it can and this has no effect.
+    ///   - noAck: the broker forgets each message as it sends it.
+    ///   - exclusive: refuse other consumers on the queue.
+    ///   - priority: consumers with a higher one are served first. RabbitMQ's extension.
+    ///   - consumerTag: empty for a tag made here.
+    public func consume(
+        _ queue: String,
+        prefetchCount: UInt16 = 100,
+        noAck: Bool = false,
+        exclusive: Bool = false,
+        priority: Int32? = nil,
+        arguments: FieldTable = [:],
+        consumerTag: String = ""
+    ) -> AMQPConsumer {
+        var arguments = arguments
+        if let priority { arguments["x-priority"] = .int32(priority) }
+        let tag = consumerTag.isEmpty ? driver.makeConsumerTag() : consumerTag
+        return AMQPConsumer(
+            driver: driver,
+            channel: record,
+            queue: queue,
+            tag: AMQPText(tag),
+            options: .init(noAck: noAck, exclusive: exclusive, arguments: arguments, prefetchCount: prefetchCount)
+        )
+    }
+
+    /// Takes one message from a queue, or nil where it has none.
+    public func get(_ queue: String, noAck: Bool = false) async throws(AMQPError) -> Delivery? {
+        let epoch = driver.state.withLock { $0.epoch }
+        switch try await driver.answer(.basicGet(.init(queue: AMQPText(queue), noAck: noAck)), record) {
+        case .message(let ok, let message):
+            return Delivery(
+                driver: driver,
+                channel: record,
+                epoch: epoch,
+                isSettled: noAck,
+                deliver: .init(
+                    deliveryTag: ok.deliveryTag,
+                    redelivered: ok.redelivered,
+                    exchange: ok.exchange,
+                    routingKey: ok.routingKey
+                ),
+                message: message
+            )
+        case .reply, .done: return nil
+        case .failure(let error): throw error
+        }
+    }
+
+    /// Acknowledges all deliveries of the channel so far.
+    public func ackAll() async throws(AMQPError) {
+        try await driver.send(.basicAck(.init(deliveryTag: 0, multiple: true)), record)
+    }
+
+    /// Refuses all deliveries of the channel so far. RabbitMQ's extension.
+    public func nackAll(requeue: Bool = true) async throws(AMQPError) {
+        try await driver.send(.basicNack(.init(deliveryTag: 0, multiple: true, requeue: requeue)), record)
+    }
+
+    /// Has what is not acknowledged delivered again, to any consumer. RabbitMQ knows no other way than `requeue`.
+    public func recover(requeue: Bool = true) async throws(AMQPError) {
+        _ = try await call(.basicRecover(.init(requeue: requeue)))
+    }
+
+    /// Asks the broker to stop or go on delivering on this channel. RabbitMQ closes the connection (540) on `active` false.
+    public func setFlow(active: Bool) async throws(AMQPError) {
+        _ = try await call(.channelFlow(.init(active: active)))
+    }
+
+    // MARK: Transactions
+
+    /// Puts the channel into transaction mode: publishes and acknowledgements take effect with ``commit()``.
+    public func selectTransactions() async throws(AMQPError) {
+        _ = try await call(.txSelect(.init()))
+        driver.state.withLock { _ in record.publishing = .transactions }
+    }
+
+    /// Commits what was published and acknowledged since the last commit or rollback.
+    public func commit() async throws(AMQPError) {
+        _ = try await call(.txCommit(.init()))
+    }
+
+    /// Abandons what was published and acknowledged since the last commit or rollback.
+    public func rollback() async throws(AMQPError) {
+        _ = try await call(.txRollback(.init()))
+    }
+}
+
+extension ConnectionDriver {
+    /// A consumer tag that is unique on its connection.
+    func makeConsumerTag() -> String {
+        state.withLock { state in
+            defer { state.nextConsumer &+= 1 }
+            return "amqpwire-\(state.nextConsumer)"
+        }
+    }
+}

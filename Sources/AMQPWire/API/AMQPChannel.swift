@@ -1,0 +1,151 @@
+/// A channel: a line of conversation of its own within a connection.
+///
+/// Calls on a channel are answered one after another, so give tasks that should not wait for each other channels of their
+/// own. An error that the broker reports (404, 406 …) closes the channel; open another. A channel survives the loss of its
+/// connection, if that is recovered.
+///
+/// All calls throw ``AMQPError``: `channelClosed` with the broker's reply code, `closed`, `timedOut`, `cancelled`, and
+/// `invalidArgument` for names and tables that do not fit the protocol.
+public final class AMQPChannel: Sendable {
+    let driver: ConnectionDriver
+    let record: ChannelRecord
+
+    init(_ driver: ConnectionDriver, _ record: ChannelRecord) {
+        self.driver = driver
+        self.record = record
+    }
+
+    deinit {
+        driver.abandonChannel(record)
+    }
+
+    /// Closes the channel. What was delivered on it and not acknowledged goes back to its queues. Closing twice is harmless.
+    public func close() async throws(AMQPError) {
+        try await driver.closeChannel(record)
+    }
+
+    /// Whether the channel can be used, now or once the connection is recovered.
+    public var isOpen: Bool {
+        driver.state.withLock { _ in record.closed == nil }
+    }
+
+    /// Sends a method and waits for its reply.
+    func call(_ method: Method) async throws(AMQPError) -> Method {
+        try await driver.call(method, record)
+    }
+
+    /// Sends a method: waits for its reply, unless none is wanted.
+    func call(_ method: Method, noWait: Bool) async throws(AMQPError) {
+        if noWait {
+            try await driver.send(method, record)
+        } else {
+            _ = try await driver.call(method, record)
+        }
+    }
+
+    /// Notes what is to be declared again after a recovery, or not any more.
+    func note(_ change: (inout Topology) -> Void) {
+        driver.state.withLock { change(&$0.topology) }
+    }
+}
+
+extension ConnectionDriver {
+    /// Opens a channel on the present connection.
+    func openChannel(_ record: ChannelRecord, asRecovery: Bool = false) async throws(AMQPError) {
+        let deadline = deadline(configuration.callTimeout)
+        while true {
+            if !asRecovery { try await ready(deadline: deadline) }
+            let opening = try perform { (state) throws(AMQPError) -> WaiterID? in
+                switch state.mode {
+                case .open: break
+                case .restoring where asRecovery: break
+                case .closed(let error): throw error
+                case .connecting, .restoring, .recovering:
+                    if asRecovery { throw AMQPError(.connectionLost, "the connection was lost again") }
+                    return nil
+                }
+                let (number, waiter) = try state.core.openChannel(
+                    confirmWindow: record.confirmWindow,
+                    deadline: deadline
+                )
+                record.number = number
+                state.channelsByNumber[number] = record
+                if !asRecovery { state.channels.append(record) }
+                return waiter
+            }
+            guard let opening else { continue }
+            do throws(AMQPError) {
+                return try await success(of: opening)
+            } catch {
+                perform { state in
+                    if !asRecovery { state.channels.removeAll { $0 === record } }
+                    if let number = record.number { state.channelsByNumber[number] = nil }
+                    record.number = nil
+                }
+                throw error
+            }
+        }
+    }
+
+    /// Closes a channel and forgets it.
+    func closeChannel(_ record: ChannelRecord, asRecovery: Bool = false) async throws(AMQPError) {
+        let deadline = deadline(configuration.callTimeout)
+        let reason = AMQPError(.closed, scope: .channel, "the channel was closed by this program")
+        let waiter = try perform { (state) throws(AMQPError) -> WaiterID? in
+            guard record.closed == nil, let number = record.number else { return nil }
+            return try? state.core.closeChannel(number, deadline: deadline)
+        }
+        var failure: AMQPError?
+        if let waiter {
+            do throws(AMQPError) { try await success(of: waiter) } catch { failure = error }
+        }
+        var aftermath = Aftermath()
+        state.withLock { state in
+            if let number = record.number { state.channelsByNumber[number] = nil }
+            state.channels.removeAll { $0 === record }
+            record.end(reason, &aftermath)
+        }
+        for (continuation, next) in aftermath.deliveries { continuation.resume(returning: next) }
+        // That the connection went meanwhile closes the channel just as well.
+        if let failure, failure.scope == .channel, failure.code != .closed { throw failure }
+    }
+
+    /// Closes a channel that nobody holds any more, without waiting.
+    func abandonChannel(_ record: ChannelRecord) {
+        let deadline = deadline(configuration.callTimeout)
+        perform { state in
+            guard record.closed == nil else { return }
+            record.closed = AMQPError(.closed, scope: .channel, "the channel was closed by this program")
+            state.channels.removeAll { $0 === record }
+            if let number = record.number {
+                state.channelsByNumber[number] = nil
+                _ = try? state.core.closeChannel(number, deadline: deadline)
+            }
+            record.number = nil
+        }
+    }
+
+    /// Makes a call of the connection itself.
+    func callOnConnection(_ method: Method) async throws(AMQPError) {
+        let deadline = deadline(configuration.callTimeout)
+        try await ready(deadline: deadline)
+        let waiter = try perform { (state) throws(AMQPError) in
+            try state.core.call(method, channel: 0, deadline: deadline)
+        }
+        try await success(of: waiter)
+    }
+
+    /// Ends a connection that nobody holds any more.
+    func abandon() {
+        let error = AMQPError(.closed, "the connection was given up by this program")
+        let task = state.withLock { state -> Task<Void, Never>? in
+            state.closedByUser = true
+            return state.recoveryTask
+        }
+        task?.cancel()
+        perform { state in
+            state.core.transportEnded(error)
+            state.startClosing(error)
+        }
+    }
+}

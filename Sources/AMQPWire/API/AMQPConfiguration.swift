@@ -1,0 +1,115 @@
+/// How to reach brokers, and how to behave with them.
+///
+/// | property | unit | default | 0 means |
+/// |---|---|---|---|
+/// | `limits.channelMax` | channels | 2,047 | what the broker says |
+/// | `limits.frameMax` | octets | 131,072 | what the broker says |
+/// | `limits.heartbeat` | seconds | 60 | what the broker says |
+/// | `connectTimeout` | duration | 30 s | |
+/// | `callTimeout` | duration | 30 s | |
+/// | `confirmTimeout` | duration | 30 s | |
+/// | `highWaterMark` | octets | 1 MiB | |
+/// | `maxMessageSize` | octets | 512 MiB | |
+public struct AMQPConfiguration: Sendable {
+    /// Pauses and patience of recovery.
+    public struct Recovery: Hashable, Sendable {
+        /// The pause before the first attempt. Each later one is twice as long. Default 0.5 s.
+        public var firstPause: Duration
+        /// The longest pause. Default 30 s.
+        public var longestPause: Duration
+        /// How much each pause is varied, so that clients do not come back all at once: 0.2 is 20 % up or down.
+        public var jitter: Double
+        /// Attempts in a row that may fail for a reason that will not go away by itself (login or virtual host refused).
+        /// Default 3.
+        public var permanentFailures: Int
+        /// Whether `publish` sends a message again whose confirm was lost with the connection. It may then arrive twice.
+        /// Default false: `publish` throws, and the error's `delivery` is `unknown`.
+        public var resendsUnconfirmed: Bool
+
+        /// Recovery; what is left out has its default.
+        public init(
+            firstPause: Duration = .milliseconds(500),
+            longestPause: Duration = .seconds(30),
+            jitter: Double = 0.2,
+            permanentFailures: Int = 3,
+            resendsUnconfirmed: Bool = false
+        ) {
+            self.firstPause = firstPause
+            self.longestPause = longestPause
+            self.jitter = jitter
+            self.permanentFailures = permanentFailures
+            self.resendsUnconfirmed = resendsUnconfirmed
+        }
+    }
+
+    /// The brokers, tried in this order until one answers. All are taken to be of one cluster.
+    public var brokers: [AMQPURI]
+    /// What the broker's management UI shows as the connection's name.
+    public var connectionName: String?
+    /// What this side proposes; a URI's parameters take precedence.
+    public var limits = ConnectionLimits()
+    /// The ways to log in, the preferred one first; a URI's parameters take precedence.
+    public var mechanisms: [SASLMechanism] = [.plain, .amqplain]
+    /// More of what the broker shows of this client.
+    public var clientProperties: FieldTable = [:]
+    /// How `amqps` connections are encrypted and verified; a URI's parameters take precedence.
+    public var tls = TLSConfiguration()
+    /// How long resolving, connecting, TLS and login may take together, for one broker.
+    public var connectTimeout = Duration.seconds(30)
+    /// How long a call may wait for its answer.
+    public var callTimeout = Duration.seconds(30)
+    /// How long a publish may wait for room and then for its confirm.
+    public var confirmTimeout = Duration.seconds(30)
+    /// Octets waiting for the socket above which publishers wait.
+    public var highWaterMark = 1024 * 1024
+    /// Octets of the largest message taken from a broker.
+    public var maxMessageSize = 512 * 1024 * 1024
+    /// How to come back from a lost connection; nil to stay closed.
+    public var recovery: Recovery? = Recovery()
+    /// Hears what happens to the connection. Called on the connection's own thread: do little, and do not block.
+    public var onEvent: (@Sendable (AMQPEvent) -> Void)?
+
+    /// A configuration for one or several brokers.
+    public init(brokers: [AMQPURI] = [AMQPURI()]) {
+        self.brokers = brokers
+    }
+
+    /// A configuration for the brokers of a URI, or of several with commas between them.
+    ///
+    /// - Throws: ``AMQPError`` with the code `invalidArgument`.
+    public init(_ uri: String) throws(AMQPError) {
+        do throws(AMQPURIError) {
+            brokers = try AMQPURI.list(uri)
+        } catch {
+            throw AMQPError(.invalidArgument, "the broker's address cannot be read: \(error)")
+        }
+    }
+}
+
+/// What happens to a connection. Nothing in it needs an answer.
+public enum AMQPEvent: Sendable {
+    /// The connection is open; the address of the broker.
+    case connected(peer: String, serverProperties: FieldTable)
+    /// The connection is lost.
+    case disconnected(AMQPError)
+    /// The next attempt to connect comes after a pause; how many failed so far.
+    case reconnecting(attempt: Int, after: Duration, because: AMQPError)
+    /// The connection, its channels and what was declared on them are back.
+    case recovered
+    /// Something that was declared could not be declared again.
+    case recoveryFailed(what: String, AMQPError)
+    /// A queue that the broker had named came back under another name.
+    case queueRenamed(from: String, to: String)
+    /// The broker reads no publishes for now; publishers wait.
+    case blocked(reason: String)
+    /// The broker reads publishes again.
+    case unblocked
+    /// A message came back that no waiting publish is known for.
+    case returned(ReturnedMessage)
+    /// The broker closed a channel.
+    case channelClosed(AMQPError)
+    /// The broker ended a consumer.
+    case consumerCancelled(tag: String, queue: String)
+    /// The connection is over for good; nil if it was closed by this program.
+    case closed(AMQPError?)
+}

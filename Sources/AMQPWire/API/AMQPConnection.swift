@@ -1,0 +1,140 @@
+/// A connection to a RabbitMQ broker, or another that speaks AMQP 0-9-1.
+///
+/// It outlives the broker: a lost connection is made anew, with its channels, what was declared on them and their consumers,
+/// while calls and publishes wait. Safe to use from any number of tasks at once.
+///
+/// ```swift
+/// try await AMQPConnection.withConnection("amqp://guest:guest@localhost") { connection in
+///     try await connection.withChannel { channel in
+///         try await channel.publish("hello", exchange: "", routingKey: "greetings")
+///     }
+/// }
+/// ```
+public final class AMQPConnection: Sendable {
+    let driver: ConnectionDriver
+
+    private init(_ driver: ConnectionDriver) {
+        self.driver = driver
+    }
+
+    deinit {
+        driver.abandon()
+    }
+
+    /// Connects, and returns once the broker has opened the virtual host.
+    ///
+    /// - Throws: ``AMQPError``: `unreachable`, `tlsFailed`, `loginRefused`, `virtualHostRefused`, `protocolMismatch`,
+    ///   `timedOut`, `cancelled`. The first connection is tried once for each broker; only a connection that was open is
+    ///   made anew by itself.
+    public static func connect(_ configuration: AMQPConfiguration) async throws(AMQPError) -> AMQPConnection {
+        let driver = ConnectionDriver(configuration)
+        let connection = AMQPConnection(driver)
+        try await driver.open()
+        return connection
+    }
+
+    /// Connects to the broker of a URI, or to one of several with commas between them.
+    ///
+    /// - Throws: as ``connect(_:)-(AMQPConfiguration)``, and `invalidArgument` for a URI that cannot be read.
+    public static func connect(_ uri: String) async throws(AMQPError) -> AMQPConnection {
+        try await connect(AMQPConfiguration(uri))
+    }
+
+    /// Connects, runs `body`, and closes the connection however `body` ends.
+    ///
+    /// - Throws: what connecting throws, or what `body` throws.
+    public static func withConnection<Value>(
+        _ uri: String,
+        isolation: isolated (any Actor)? = #isolation,
+        _ body: (AMQPConnection) async throws -> Value
+    ) async throws -> Value {
+        try await withConnection(AMQPConfiguration(uri), body)
+    }
+
+    /// Connects, runs `body`, and closes the connection however `body` ends.
+    ///
+    /// - Throws: what connecting throws, or what `body` throws.
+    public static func withConnection<Value>(
+        _ configuration: AMQPConfiguration,
+        isolation: isolated (any Actor)? = #isolation,
+        _ body: (AMQPConnection) async throws -> Value
+    ) async throws -> Value {
+        let connection = try await connect(configuration)
+        do {
+            let value = try await body(connection)
+            await connection.close()
+            return value
+        } catch {
+            await connection.close()
+            throw error
+        }
+    }
+
+    /// Closes the connection, politely if the broker answers within five seconds. Everything that waits fails with `closed`.
+    /// Closing twice is harmless.
+    public func close() async {
+        await driver.close()
+    }
+
+    /// Opens a channel. It stays open until it is closed, by either side.
+    ///
+    /// - Parameter confirmWindow: unconfirmed publishes that may be outstanding before publishers wait.
+    /// - Throws: ``AMQPError``: `tooManyChannels`, `closed`, `timedOut`, `cancelled`.
+    public func openChannel(confirmWindow: Int = 1_000) async throws(AMQPError) -> AMQPChannel {
+        let record = ChannelRecord(confirmWindow: confirmWindow)
+        try await driver.openChannel(record)
+        return AMQPChannel(driver, record)
+    }
+
+    /// Opens a channel, runs `body`, and closes the channel however `body` ends.
+    ///
+    /// - Throws: what opening throws, or what `body` throws.
+    public func withChannel<Value>(
+        confirmWindow: Int = 1_000,
+        isolation: isolated (any Actor)? = #isolation,
+        _ body: (AMQPChannel) async throws -> Value
+    ) async throws -> Value {
+        let channel = try await openChannel(confirmWindow: confirmWindow)
+        do {
+            let value = try await body(channel)
+            try await channel.close()
+            return value
+        } catch {
+            try? await channel.close()
+            throw error
+        }
+    }
+
+    /// Gives the broker a fresh credential before the one in use expires. RabbitMQ's extension, for OAuth 2 tokens.
+    ///
+    /// - Throws: ``AMQPError``, `connectionClosed` where the broker refuses it.
+    public func updateSecret(_ secret: String, reason: String = "token refresh") async throws(AMQPError) {
+        let update = Method.ConnectionUpdateSecret(newSecret: Secret(secret), reason: AMQPText(reason))
+        try await driver.callOnConnection(.connectionUpdateSecret(update))
+    }
+
+    /// Counts since the connection was first opened.
+    public var statistics: ConnectionStatistics {
+        driver.state.withLock { $0.core.statistics }
+    }
+
+    /// What the broker said of itself: product, version, cluster name, capabilities. Empty while there is no connection.
+    public var serverProperties: FieldTable {
+        driver.state.withLock { $0.core.outcome?.serverProperties ?? [:] }
+    }
+
+    /// The limits agreed on with the broker, nil while there is no connection.
+    public var limits: ConnectionLimits? {
+        driver.state.withLock { $0.core.outcome?.limits }
+    }
+
+    /// Whether the connection is open now; it is not while it is being recovered.
+    public var isOpen: Bool {
+        driver.state.withLock { if case .open = $0.mode { true } else { false } }
+    }
+
+    /// Why the broker reads no publishes at present, or nil if it does.
+    public var blockedReason: String? {
+        driver.state.withLock { $0.core.blockedReason }
+    }
+}

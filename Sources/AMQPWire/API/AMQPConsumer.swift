@@ -1,0 +1,78 @@
+import Synchronization
+
+/// The deliveries of one consumer, as an asynchronous sequence for one reader.
+///
+/// Consuming begins with the first `next()`. It ends when the loop is left, the task is cancelled or the channel closed: the
+/// consumer is cancelled, and what was delivered and not taken goes back to its queue. When the broker ends it, because the
+/// queue was deleted, say, the sequence throws ``AMQPError`` with the code `consumerCancelled`. At most `prefetchCount`
+/// deliveries are unacknowledged at a time. A connection that is recovered goes on delivering; what was not acknowledged
+/// comes again.
+public struct AMQPConsumer: AsyncSequence, Sendable {
+    public typealias Element = Delivery
+    public typealias Failure = AMQPError
+
+    let driver: ConnectionDriver
+    let channel: ChannelRecord
+    let queue: String
+    let tag: AMQPText
+    let options: ConsumerRecord.Options
+
+    /// The consumer's tag, unique on its channel.
+    public var consumerTag: String { tag.string }
+
+    public func makeAsyncIterator() -> Iterator {
+        Iterator(self)
+    }
+
+    /// Ends consuming: what was delivered and not taken goes back to the queue, and the sequence ends.
+    ///
+    /// - Throws: ``AMQPError`` where the broker does not answer.
+    public func cancel() async throws(AMQPError) {
+        try await driver.cancelConsumer(tag, channel)
+    }
+
+    /// Reads the deliveries. The last copy that goes ends the consumer.
+    public struct Iterator: AsyncIteratorProtocol {
+        private let lifetime: Lifetime
+
+        fileprivate init(_ consumer: AMQPConsumer) {
+            lifetime = Lifetime(consumer)
+        }
+
+        public mutating func next() async throws(AMQPError) -> Delivery? {
+            try await lifetime.next()
+        }
+
+        public mutating func next(isolation actor: isolated (any Actor)?) async throws(AMQPError) -> Delivery? {
+            try await lifetime.next()
+        }
+    }
+
+    private final class Lifetime: Sendable {
+        private let consumer: AMQPConsumer
+        private let record = Mutex<ConsumerRecord?>(nil)
+
+        init(_ consumer: AMQPConsumer) {
+            self.consumer = consumer
+        }
+
+        deinit {
+            if let record = record.withLock({ $0 }) { consumer.driver.abandonConsumer(record) }
+        }
+
+        func next() async throws(AMQPError) -> Delivery? {
+            let record: ConsumerRecord
+            if let started = self.record.withLock({ $0 }) {
+                record = started
+            } else {
+                record = try await consumer.driver.startConsumer(consumer)
+                self.record.withLock { $0 = record }
+            }
+            switch await consumer.driver.next(record) {
+            case .delivery(let delivery): return delivery
+            case .ended(nil): return nil
+            case .ended(let error?): throw error
+            }
+        }
+    }
+}

@@ -1,0 +1,114 @@
+/// What is known of a channel over all the connections it lives through. Guarded by its driver's lock.
+final class ChannelRecord: @unchecked Sendable {
+    // Unchecked: every access is made while holding the lock of the one driver that made the record.
+
+    /// What the channel was told to be, to be told again after a recovery.
+    enum Publishing {
+        case plain, confirms, transactions
+    }
+
+    let confirmWindow: Int
+    /// The number on the present connection, nil while there is none.
+    var number: UInt16?
+    /// Why the channel is closed for good.
+    var closed: AMQPError?
+    var publishing = Publishing.plain
+    /// Prefetch counts set by `setQoS`, for the channel as a whole and for consumers to come.
+    var channelPrefetch: UInt16?
+    var consumerPrefetch: UInt16?
+    /// Consumers that get deliveries.
+    var consumers: [AMQPText: ConsumerRecord] = [:]
+
+    init(confirmWindow: Int) {
+        self.confirmWindow = confirmWindow
+    }
+
+    /// The connection is lost; the channel waits for the next.
+    func connectionLost() {
+        number = nil
+        for consumer in consumers.values { consumer.connectionLost() }
+    }
+
+    /// The channel is over.
+    func end(_ error: AMQPError, _ aftermath: inout Aftermath) {
+        guard closed == nil else { return }
+        closed = error
+        number = nil
+        for consumer in consumers.values { consumer.end(error, &aftermath) }
+        consumers = [:]
+    }
+}
+
+/// What is known of a consumer, and the deliveries that its reader has not taken. Guarded by its driver's lock.
+final class ConsumerRecord: @unchecked Sendable {
+    // Unchecked: every access is made while holding the lock of the one driver that made the record.
+
+    /// How to consume.
+    struct Options {
+        var noAck: Bool
+        var exclusive: Bool
+        var arguments: FieldTable
+        var prefetchCount: UInt16
+    }
+
+    /// What the reader gets.
+    enum Next: Sendable {
+        case delivery(Delivery)
+        case ended(AMQPError?)
+    }
+
+    let channel: ChannelRecord
+    let tag: AMQPText
+    var queue: String
+    let options: Options
+    private var waiting: RingBuffer<Delivery>
+    private var reader: UnsafeContinuation<Next, Never>?
+    private var ending: Next?
+
+    init(channel: ChannelRecord, tag: AMQPText, queue: String, options: Options) {
+        self.channel = channel
+        self.tag = tag
+        self.queue = queue
+        self.options = options
+        waiting = RingBuffer()
+    }
+
+    /// Hands a delivery to the reader, or keeps it until asked.
+    func offer(_ delivery: Delivery, _ aftermath: inout Aftermath) {
+        if let reader {
+            self.reader = nil
+            aftermath.deliveries.append((reader, .delivery(delivery)))
+        } else {
+            waiting.append(delivery)
+        }
+    }
+
+    /// The next delivery, or the end; nil if there is neither.
+    func take() -> Next? {
+        if let delivery = waiting.popFirst() { return .delivery(delivery) }
+        return ending
+    }
+
+    /// Parks the reader until there is something; it is the only one.
+    func park(_ continuation: UnsafeContinuation<Next, Never>) {
+        reader = continuation
+    }
+
+    /// The deliveries that nobody took.
+    func takeAll() -> [Delivery] { waiting.removeAll() }
+
+    /// What is not acknowledged will come again, so what waits here would come twice.
+    func connectionLost() {
+        if !options.noAck { _ = waiting.removeAll() }
+    }
+
+    /// No more comes. What waits is still to be had.
+    func end(_ error: AMQPError?, _ aftermath: inout Aftermath) {
+        guard ending == nil else { return }
+        ending = .ended(error)
+        if let reader {
+            self.reader = nil
+            aftermath.deliveries.append((reader, .ended(error)))
+        }
+    }
+}

@@ -1,0 +1,147 @@
+/// One socket of a connection, from connect to its end. A recovered connection has a new one.
+final class Link: StreamHandler {
+    let stream: ByteStream
+    private let driver: ConnectionDriver
+    private static let bufferSize = 64 * 1024
+    // Touched on the loop's thread only.
+    private nonisolated(unsafe) let buffer: UnsafeMutableRawBufferPointer
+
+    init(_ stream: ByteStream, _ driver: ConnectionDriver) {
+        self.stream = stream
+        self.driver = driver
+        buffer = .allocate(byteCount: Self.bufferSize, alignment: 64)
+    }
+
+    deinit {
+        buffer.deallocate()
+    }
+
+    func streamReadable() {
+        // Bounded, so that one busy connection does not starve the others; what is left is announced again.
+        for _ in 0..<16 {
+            switch stream.read(into: buffer) {
+            case .received(let count):
+                driver.received(UnsafeRawBufferPointer(rebasing: buffer[..<count]), on: self)
+                if count < buffer.count, !stream.hasBufferedInput { return }
+            case .wouldBlock: return
+            case .closed:
+                return driver.lost(
+                    self,
+                    AMQPError(.connectionLost, "the broker \(stream.peer) ended the connection without a word")
+                )
+            case .failed(let error):
+                return driver.lost(self, AMQPError(error))
+            }
+        }
+    }
+
+    func streamWritable() {
+        driver.writable(self)
+    }
+
+    func deadlinePassed() {}
+}
+
+/// Wakes a connection at its deadlines. Does not keep it alive.
+final class DriverTimer: StreamHandler {
+    private nonisolated(unsafe) weak var driver: ConnectionDriver?
+
+    init(_ driver: ConnectionDriver) {
+        self.driver = driver
+    }
+
+    func streamReadable() {}
+    func streamWritable() {}
+    func deadlinePassed() { driver?.deadlinePassed() }
+}
+
+extension AMQPError {
+    /// What a failed socket means for a connection.
+    init(_ error: TransportError) {
+        let code: Code =
+            switch (error.phase, error.reason) {
+            case (_, .deadline): .timedOut
+            case (_, .cancelled): .cancelled
+            case (.tls, _): .tlsFailed
+            case (_, .configuration): .invalidArgument
+            case (.resolve, _), (.connect, _): .unreachable
+            case (.read, _), (.write, _): .connectionLost
+            }
+        self.init(code, error.description, errno: error.errno)
+    }
+}
+
+extension ConnectionDriver {
+    /// Octets came.
+    fileprivate func received(_ octets: UnsafeRawBufferPointer, on link: Link) {
+        let now = EventLoop.now()
+        perform { state in
+            guard state.link === link else { return }
+            state.core.statistics.octetsReceived &+= UInt64(octets.count)
+            state.core.decoder.append(octets)
+            state.core.process(now: now)
+        }
+    }
+
+    /// The socket ended or failed.
+    func lost(_ link: Link, _ error: AMQPError) {
+        perform { state in
+            if state.link === link { state.core.transportEnded(error) }
+        }
+    }
+
+    fileprivate func deadlinePassed() {
+        let now = EventLoop.now()
+        perform(.soon) { state in
+            state.scheduled = nil
+            if let until = state.gatherUntil, until <= now {
+                let isIdle = state.core.encoder.bytes.isEmpty
+                // While there is traffic the loop's own clock goes on, so that publishers need not set it.
+                state.gatherUntil = isIdle ? nil : now.advanced(by: Self.gatherTime)
+                state.isUrgent = !isIdle
+            }
+            state.core.deadlinePassed(now: now)
+        }
+    }
+
+    /// The socket takes more.
+    fileprivate func writable(_ link: Link) {
+        perform { state in
+            guard state.link === link, let token = state.linkToken else { return }
+            loop.setWants(token, read: true, write: false)
+            guard let rest = state.unsent.take() else { return }
+            state.resumed = .some(rest)
+        }
+    }
+
+    /// What became of a buffer that was to be sent.
+    struct Outgoing: ~Copyable {
+        var buffer: WireBuffer
+        var written = 0
+        var failure: AMQPError?
+    }
+
+    /// Writes until the buffer is empty or the kernel takes no more.
+    static func write(_ buffer: consuming WireBuffer, on link: Link) -> Outgoing {
+        var outgoing = Outgoing(buffer: buffer)
+        while !outgoing.buffer.isEmpty {
+            switch outgoing.buffer.withUnsafeBytes({ link.stream.write($0) }) {
+            case .sent(let count):
+                outgoing.buffer.removeFirst(count)
+                outgoing.written += count
+            case .wouldBlock: return outgoing
+            case .failed(let error):
+                outgoing.failure = AMQPError(error)
+                return outgoing
+            }
+        }
+        return outgoing
+    }
+
+    /// Says the last words, if the kernel takes them, and lets go of the socket.
+    func end(_ link: Link, _ token: EventLoop.Token?, farewell: [UInt8]) {
+        if !farewell.isEmpty { _ = farewell.withUnsafeBytes { link.stream.write($0) } }
+        if let token { loop.detach(token) }
+        link.stream.close()
+    }
+}

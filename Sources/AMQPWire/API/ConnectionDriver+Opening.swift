@@ -1,0 +1,174 @@
+extension ConnectionDriver {
+    /// Makes the first connection, to the first broker that takes it.
+    func open() async throws(AMQPError) {
+        try startTimer()
+        do throws(AMQPError) {
+            _ = try await openAny()
+        } catch {
+            perform { state in state.startClosing(error) }
+            throw error
+        }
+        perform { state in
+            guard case .connecting = state.mode, state.link != nil else { return }
+            state.recovered()
+        }
+    }
+
+    private func startTimer() throws(AMQPError) {
+        do throws(TransportError) {
+            let token = try loop.attachTimer(handler: DriverTimer(self))
+            state.withLock { $0.timer = token }
+        } catch {
+            throw AMQPError(error)
+        }
+    }
+
+    /// Tries the brokers in turn; throws the last failure, or the first that will not go away by itself.
+    func openAny() async throws(AMQPError) {
+        guard !configuration.brokers.isEmpty else {
+            throw AMQPError(.invalidArgument, "the configuration names no broker")
+        }
+        var failures: [AMQPError] = []
+        for broker in configuration.brokers {
+            do throws(AMQPError) {
+                return try await open(broker)
+            } catch {
+                if error.code == .cancelled || error.code == .closed { throw error }
+                failures.append(error)
+            }
+        }
+        var failure = failures.first(where: \.isPermanent) ?? failures[failures.count - 1]
+        if failures.count > 1 {
+            failure.message = failures.map(\.message).joined(separator: "; ")
+        }
+        throw failure
+    }
+
+    /// Connects to one broker, and has the handshake done within the deadline.
+    private func open(_ broker: AMQPURI) async throws(AMQPError) {
+        let deadline = deadline(broker.connectionTimeout ?? configuration.connectTimeout)
+        let options = configuration.options(for: broker)
+        let stream: ByteStream
+        do throws(TransportError) {
+            stream = try await Connector.connect(
+                to: ConnectTarget(host: broker.host, port: broker.port),
+                tls: broker.scheme == .amqps ? configuration.tls(for: broker) : nil,
+                deadline: deadline
+            )
+        } catch {
+            throw AMQPError(error)
+        }
+        let waiter: WaiterID
+        do throws(AMQPError) {
+            waiter = try install(stream, options, deadline)
+        } catch {
+            stream.close()
+            throw error
+        }
+        try await success(of: waiter)
+    }
+
+    private func install(
+        _ stream: ByteStream,
+        _ options: ConnectionCore.Options,
+        _ deadline: Moment
+    ) throws(AMQPError) -> WaiterID {
+        let link = Link(stream, self)
+        let waiter = try perform { (state) throws(AMQPError) -> WaiterID? in
+            if case .closed(let error) = state.mode { throw error }
+            if state.closedByUser { throw AMQPError(.closed, "the connection was closed by this program") }
+            var statistics = state.core.statistics
+            if state.epoch > 0 { statistics.reconnects &+= 1 }
+            state.core = ConnectionCore(options, waiters: state.core.waiters, deadline: deadline)
+            state.core.statistics = statistics
+            state.epoch &+= 1
+            state.link = link
+            return state.core.opening
+        }
+        do throws(TransportError) {
+            let token = try loop.attach(stream, handler: link)
+            perform { state in
+                if state.link === link {
+                    state.linkToken = token
+                } else {
+                    loop.detach(token)
+                }
+            }
+        } catch {
+            lost(link, AMQPError(error))
+            throw AMQPError(error)
+        }
+        guard let waiter else { throw AMQPError(.connectionLost, "the connection ended at once") }
+        return waiter
+    }
+
+    /// Closes the connection politely, and for good.
+    func close() async {
+        let now = EventLoop.now()
+        let reason = AMQPError(.closed, "the connection was closed by this program")
+        let task = state.withLock { state -> Task<Void, Never>? in
+            state.closedByUser = true
+            return state.recoveryTask
+        }
+        task?.cancel()
+        let closing: WaiterID? = try? perform { (state) throws(AMQPError) in try state.core.close(reason, now: now) }
+        if let closing { _ = await answer(of: closing) }
+        perform { state in state.startClosing(reason) }
+    }
+}
+
+extension ConnectionDriver.State {
+    /// Ends everything for good as soon as the lock is released, unless it has ended.
+    mutating func startClosing(_ error: AMQPError) {
+        closing = closing ?? error
+    }
+}
+
+extension AMQPError {
+    /// Whether trying again is of no use until somebody changes something.
+    var isPermanent: Bool {
+        switch code {
+        case .loginRefused, .virtualHostRefused, .protocolMismatch, .negotiationFailed, .invalidArgument, .tlsFailed:
+            true
+        case .unreachable, .connectionLost, .connectionClosed, .channelClosed, .closed, .malformedInput,
+            .unexpectedFrame, .timedOut, .cancelled, .tooManyChannels, .publishRefused, .publishReturned,
+            .consumerCancelled:
+            false
+        }
+    }
+}
+
+extension AMQPConfiguration {
+    /// What the core needs to know for a broker.
+    func options(for broker: AMQPURI) -> ConnectionCore.Options {
+        var options = ConnectionCore.Options()
+        options.handshake.credentials = AMQPCredentials(user: broker.user, password: broker.password)
+        options.handshake.virtualHost = broker.vhost
+        options.handshake.limits.channelMax = broker.channelMax ?? limits.channelMax
+        options.handshake.limits.frameMax = broker.frameMax ?? limits.frameMax
+        options.handshake.limits.heartbeat = broker.heartbeat ?? limits.heartbeat
+        let named = broker.authMechanisms.compactMap { SASLMechanism(rawValue: $0.uppercased()) }
+        options.handshake.mechanisms = named.isEmpty ? mechanisms : named
+        for entry in clientProperties.entries { options.handshake.clientProperties[entry.key] = entry.value }
+        if let connectionName { options.handshake.clientProperties["connection_name"] = FieldValue(connectionName) }
+        options.maxBodySize = maxMessageSize
+        options.highWaterMark = highWaterMark
+        options.peer = broker.host.contains(":") ? "[\(broker.host)]:\(broker.port)" : "\(broker.host):\(broker.port)"
+        return options
+    }
+
+    /// How a connection to a broker is encrypted.
+    func tls(for broker: AMQPURI) -> TLSConfiguration {
+        var tls = tls
+        if let file = broker.caCertificateFile { tls.caFile = file }
+        if let file = broker.certificateFile { tls.certificateFile = file }
+        if let file = broker.keyFile { tls.keyFile = file }
+        if let name = broker.serverNameIndication { tls.serverName = name }
+        switch broker.verification {
+        case .verifyPeer: tls.verification = .full
+        case .verifyNone: tls.verification = .disabled
+        case nil: break
+        }
+        return tls
+    }
+}

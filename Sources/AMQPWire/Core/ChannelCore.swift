@@ -1,0 +1,44 @@
+/// One channel: its calls, its content under way, its confirms. Belongs to ``ConnectionCore``, which leads the frames here.
+///
+///     opening ──open-ok──> open ──close()──> closing ──close-ok──> gone
+///                            └──close from the broker, answered at once──> gone
+///
+/// One call is in flight at a time, since brokers answer pipelined calls out of order; the others wait in a queue. A call that
+/// its caller gave up stays in flight until its reply came, so that the reply cannot be taken for another's.
+final class ChannelCore: @unchecked Sendable {
+    // Unchecked: it is reached only through the one core that it belongs to, and goes wherever that goes.
+
+    /// Where the channel is in its life.
+    enum Phase {
+        case opening, open, closing
+    }
+
+    /// A method that waits for its reply, or for its turn.
+    struct Call {
+        /// Nil once the caller gave up.
+        var waiter: WaiterID?
+        var request: Method
+    }
+
+    let number: UInt16
+    var phase = Phase.opening
+    var inFlight: Call?
+    var queue = RingBuffer<Call>()
+    var content: ContentAssembler
+    /// Present once confirm mode is on.
+    var ledger: ConfirmLedger?
+    /// Unconfirmed publishes that may be outstanding.
+    let confirmWindow: Int
+    /// Whether the broker lets us publish (channel.flow).
+    var mayFlow = true
+    /// Who waits for room to publish, first come first.
+    var waitingForRoom = RingBuffer<WaiterID>()
+    /// Who waits for all confirms up to a tag.
+    var waitingForConfirms: [(through: UInt64, waiter: WaiterID)] = []
+
+    init(number: UInt16, confirmWindow: Int, maxBodySize: Int) {
+        self.number = number
+        self.confirmWindow = max(1, confirmWindow)
+        content = ContentAssembler(maxBodySize: maxBodySize)
+    }
+}

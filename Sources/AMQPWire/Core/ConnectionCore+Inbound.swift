@@ -1,0 +1,325 @@
+extension ConnectionCore {
+    /// Takes all whole frames that the decoder holds.
+    mutating func process(now: Moment) {
+        heartbeat?.received(at: now)
+        do throws(WireError) {
+            while !isClosed, let raw = try decoder.nextRaw() {
+                statistics.framesReceived &+= 1
+                try frameReceived(raw, now: now)
+            }
+        } catch {
+            malformed(error)
+        }
+        openGates()
+    }
+
+    private var isClosed: Bool {
+        if case .closed = phase { true } else { false }
+    }
+
+    private mutating func malformed(_ error: WireError) {
+        if case .handshaking(let handshake, _) = phase, handshake.phase == .greeting {
+            ended(
+                AMQPError(
+                    .protocolMismatch,
+                    "the peer \(options.peer) does not speak AMQP 0-9-1 (\(error)): check host and port, and whether it wants TLS"
+                )
+            )
+        } else {
+            violated(
+                error.replyCode,
+                AMQPError(
+                    .malformedInput,
+                    "the broker \(options.peer) sent what is not AMQP: \(error)",
+                    replyCode: error.replyCode
+                )
+            )
+        }
+    }
+
+    private mutating func unexpected(_ what: String, _ replyCode: UInt16 = 505, method: MethodID? = nil) {
+        violated(
+            replyCode,
+            AMQPError(
+                .unexpectedFrame,
+                "the broker \(options.peer) sent \(what)",
+                replyCode: replyCode,
+                method: method
+            ),
+            method: method
+        )
+    }
+
+    private mutating func frameReceived(_ raw: FrameDecoder.RawFrame, now: Moment) throws(WireError) {
+        switch raw.type {
+        case nil: protocolHeaderReceived()
+        case .heartbeat: break
+        case .method:
+            // A payload decoded here, so it is a method.
+            guard case .method(let method) = try decoder.method(raw).payload else { return }
+            if raw.channel == 0 {
+                connectionMethodReceived(method, now: now)
+            } else {
+                channelMethodReceived(method, raw.channel, now: now)
+            }
+        case .header: try headerReceived(raw)
+        case .body: bodyReceived(raw)
+        }
+    }
+
+    private mutating func protocolHeaderReceived() {
+        let octets = decoder.withWholeFrame { Array($0) }
+        guard octets.count == 8, octets.starts(with: "AMQP".utf8) else {
+            return malformed(WireError(.unsupportedProtocol(octets), offset: 0))
+        }
+        ended(
+            AMQPError(
+                .protocolMismatch,
+                "the broker \(options.peer) speaks AMQP \(octets[5])-\(octets[6])-\(octets[7]), this client 0-9-1"
+            )
+        )
+    }
+}
+
+// MARK: - Methods of the connection
+
+extension ConnectionCore {
+    private mutating func connectionMethodReceived(_ method: Method, now: Moment) {
+        switch method {
+        case .connectionClose(let close): closeReceived(close)
+        case .connectionCloseOk:
+            guard case .closing(let error, _, _) = phase else { return unexpected("connection.close-ok unasked", 503) }
+            ended(error)
+        case .connectionBlocked(let blocked):
+            blockedReason = blocked.reason.string
+            note(.blocked(reason: blocked.reason.string))
+        case .connectionUnblocked:
+            blockedReason = nil
+            note(.unblocked)
+        case .connectionUpdateSecretOk where outcome != nil:
+            if let channel = channel(0) { replied(method, nil, channel) }
+        default: handshakeMethodReceived(method, now: now)
+        }
+    }
+
+    private mutating func handshakeMethodReceived(_ method: Method, now: Moment) {
+        switch phase {
+        case .handshaking(var handshake, let waiter):
+            do throws(AMQPError) {
+                let action = try handshake.received(method)
+                phase = .handshaking(handshake, waiter)
+                switch action {
+                case .send(let methods): try send(methods, limits: handshake.limits, now: now)
+                case .opened(let outcome):
+                    self.outcome = outcome
+                    phase = .open
+                    note(.opened(outcome))
+                    answer(waiter, .done)
+                }
+            } catch {
+                ended(error)
+            }
+        case .open: unexpected("\(method.id.name) on channel 0", 503, method: method.id)
+        case .closing, .closed: break
+        }
+    }
+
+    private mutating func send(_ methods: [Method], limits: ConnectionLimits?, now: Moment) throws(AMQPError) {
+        if let limits {
+            encoder.maxFrameSize = limits.frameMax
+            // RabbitMQ tolerates frames that are a little too large, and some brokers send them.
+            decoder.limits.frameSize = limits.frameMax == 0 ? 0 : limits.frameMax &+ 8
+            heartbeat = HeartbeatMonitor(seconds: limits.heartbeat, now: now)
+        }
+        for method in methods {
+            do throws(WireError) {
+                try encoder.append(method, channel: 0)
+            } catch {
+                throw AMQPError(.invalidArgument, "\(method.id.name) cannot be sent: \(error)")
+            }
+        }
+    }
+
+    private mutating func closeReceived(_ close: Method.ConnectionClose) {
+        try? encoder.append(Method.ConnectionCloseOk(), channel: 0)
+        let error = AMQPError(connectionClosed: close, options: options, phase: phase)
+        switch phase {
+        case .closing: break  // Ours crossed it; its close-ok is still to come.
+        case .handshaking, .open, .closed: ended(error)
+        }
+    }
+}
+
+// MARK: - Methods of a channel
+
+extension ConnectionCore {
+    private mutating func channelMethodReceived(_ method: Method, _ number: UInt16, now: Moment) {
+        guard case .open = phase else {
+            if case .handshaking = phase { unexpected("\(method.id.name) before the connection is open", 503) }
+            return
+        }
+        guard let channel = channel(number) else {
+            return unexpected("\(method.id.name) on channel \(number), which is not open", 504, method: method.id)
+        }
+        guard !channel.content.isBusy else {
+            return unexpected("\(method.id.name) in the middle of a message", 505, method: method.id)
+        }
+        switch method {
+        case .channelClose(let close): channelCloseReceived(close, channel)
+        case .channelCloseOk:
+            guard channel.phase == .closing else {
+                return unexpected("channel.close-ok unasked", 503, method: method.id)
+            }
+            let call = channel.inFlight
+            drop(channel, AMQPError(.closed, scope: .channel, "the channel is closed"))
+            if let waiter = call?.waiter { answer(waiter, .done) }
+        case _ where channel.phase == .closing:
+            // What a broker sends before it sees our close is of no use any more.
+            if method.id.traits.hasContent { channel.content.methodReceived(method) }
+        case .basicDeliver, .basicReturn, .basicGetOk: channel.content.methodReceived(method)
+        case .basicAck(let ack): settled(channel, ack.deliveryTag, multiple: ack.multiple, refused: false)
+        case .basicNack(let nack): settled(channel, nack.deliveryTag, multiple: nack.multiple, refused: true)
+        case .basicCancel(let cancel):
+            note(.consumerCancelled(channel: number, tag: cancel.consumerTag))
+            if !cancel.noWait {
+                try? encoder.append(Method.BasicCancelOk(consumerTag: cancel.consumerTag), channel: number)
+            }
+        case .channelFlow(let flow):
+            channel.mayFlow = flow.active
+            try? encoder.append(Method.ChannelFlowOk(active: flow.active), channel: number)
+            note(.flow(channel: number, active: flow.active))
+        default: replied(method, nil, channel)
+        }
+    }
+
+    /// A method came that can only be the reply to the call in flight.
+    private mutating func replied(_ method: Method, _ message: Message?, _ channel: ChannelCore) {
+        guard let call = channel.inFlight, call.request.id.traits.replies.contains(method.id) else {
+            return unexpected("\(method.id.name) unasked on channel \(channel.number)", 503, method: method.id)
+        }
+        channel.inFlight = nil
+        if case .channelOpenOk = method { channel.phase = .open }
+        if let waiter = call.waiter {
+            if let message, case .basicGetOk(let getOk) = method {
+                answer(waiter, .message(getOk, message))
+            } else {
+                answer(waiter, .reply(method))
+            }
+        }
+        startNextCall(channel)
+    }
+
+    private mutating func channelCloseReceived(_ close: Method.ChannelClose, _ channel: ChannelCore) {
+        try? encoder.append(Method.ChannelCloseOk(), channel: channel.number)
+        // Ours crossed it; its close-ok is still to come.
+        if channel.phase == .closing { return }
+        let error = AMQPError(channelClosed: close)
+        drop(channel, error)
+        note(.channelClosed(channel: channel.number, error))
+    }
+
+    /// Forgets a channel and answers all who wait for it, apart from the caller of its close.
+    private mutating func drop(_ channel: ChannelCore, _ error: AMQPError) {
+        let closer = channel.phase == .closing ? channel.inFlight?.waiter : nil
+        channels[Int(channel.number)] = nil
+        let theirs = waiters.all { $0.channel == channel.number }
+        for waiter in theirs where waiter != closer {
+            guard let role = waiters.remove(waiter) else { continue }
+            note(.answered(waiter, .failure(error.meaning(for: role))))
+        }
+    }
+}
+
+// MARK: - Content and confirms
+
+extension ConnectionCore {
+    private mutating func headerReceived(_ raw: FrameDecoder.RawFrame) throws(WireError) {
+        guard let channel = contentChannel(raw) else { return }
+        guard case .header(let header) = try decoder.header(raw).payload else { return }
+        // Class, weight and body size stand before the flags and properties.
+        let result = decoder.withPayload { payload in
+            Result { () throws(ContentAssembler.Violation) in
+                try channel.content.headerReceived(
+                    header,
+                    rawProperties: UnsafeRawBufferPointer(rebasing: payload.dropFirst(12))
+                )
+            }
+        }
+        contentAdvanced(channel, result)
+    }
+
+    private mutating func bodyReceived(_ raw: FrameDecoder.RawFrame) {
+        guard let channel = contentChannel(raw) else { return }
+        let result = decoder.withPayload { payload in
+            Result { () throws(ContentAssembler.Violation) in try channel.content.bodyReceived(payload) }
+        }
+        contentAdvanced(channel, result)
+    }
+
+    private mutating func contentChannel(_ raw: FrameDecoder.RawFrame) -> ChannelCore? {
+        guard case .open = phase else {
+            if case .handshaking = phase { unexpected("content before the connection is open") }
+            return nil
+        }
+        guard raw.channel != 0, let channel = channel(raw.channel) else {
+            unexpected("content on channel \(raw.channel), which is not open", 504)
+            return nil
+        }
+        return channel
+    }
+
+    private mutating func contentAdvanced(
+        _ channel: ChannelCore,
+        _ result: Result<ContentAssembler.Content?, ContentAssembler.Violation>
+    ) {
+        switch result {
+        case .success(let content?) where channel.phase != .closing: contentReceived(content, channel)
+        case .success: break
+        case .failure(let violation):
+            unexpected("\(violation.reason), on channel \(channel.number)", violation.replyCode)
+        }
+    }
+
+    private mutating func contentReceived(_ content: ContentAssembler.Content, _ channel: ChannelCore) {
+        switch content.method {
+        case .basicDeliver(let deliver):
+            statistics.messagesReceived &+= 1
+            note(.delivered(channel: channel.number, deliver, content.message))
+        case .basicReturn(let method):
+            statistics.publishesReturned &+= 1
+            let returned = ReturnedMessage(
+                replyCode: method.replyCode,
+                replyText: method.replyText.string,
+                exchange: method.exchange.string,
+                routingKey: method.routingKey.string,
+                message: content.message
+            )
+            let known = content.digest.flatMap { channel.ledger?.returned(returned, digest: $0) } ?? false
+            if !known { note(.returned(channel: channel.number, returned)) }
+        default:
+            replied(content.method, content.message, channel)
+        }
+    }
+
+    private mutating func settled(_ channel: ChannelCore, _ tag: UInt64, multiple: Bool, refused: Bool) {
+        guard channel.ledger != nil else { return unexpected("a confirm on a channel without confirms", 503) }
+        let before = channel.ledger?.outstanding ?? 0
+        let known = channel.ledger?.settled(tag, multiple: multiple, refused: refused) { waiter, outcome in
+            answer(waiter, AMQPError(outcome).map { .failure($0) } ?? .done)
+        }
+        guard known == true else { return unexpected("a confirm of publish \(tag), which was never sent", 503) }
+        let count = UInt64(before - (channel.ledger?.outstanding ?? 0))
+        if refused { statistics.publishesRefused &+= count } else { statistics.publishesConfirmed &+= count }
+        answerDrained(channel)
+    }
+
+    /// Answers those who wait for all confirms up to a tag, once they are in.
+    mutating func answerDrained(_ channel: ChannelCore) {
+        guard !channel.waitingForConfirms.isEmpty, let settled = channel.ledger?.firstPending else { return }
+        for (through, waiter) in channel.waitingForConfirms where through < settled {
+            let failure = channel.ledger?.takeFailure().flatMap { AMQPError($0.outcome) }
+            answer(waiter, failure.map { .failure($0) } ?? .done)
+        }
+        channel.waitingForConfirms.removeAll { $0.through < settled }
+    }
+}

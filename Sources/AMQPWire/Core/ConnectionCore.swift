@@ -1,0 +1,251 @@
+/// A client's side of an AMQP connection, without I/O, clock, lock or task.
+///
+///     handshaking ──open-ok──> open ──close()──> closing ──close-ok──> closed
+///          │                    │ └──close from the broker, answered──> closed
+///          └────── error ───────┴──── lost, malformed, silent ────────> closed
+///
+/// Five verbs drive it: octets received go into ``decoder`` and ``process(now:)`` takes them; ``takeEvents(into:)`` gives what
+/// happened; ``encoder`` holds the octets to send, ``sent(now:)`` says that some went; ``deadline`` is the earliest moment at
+/// which ``deadlinePassed(now:)`` has something to do; and the intents (`call`, `publish`, …) stand in `ConnectionCore+Intents`.
+///
+/// Choices that the specification leaves open: a violation by the peer closes the connection with the fitting reply code and
+/// does not wait for more than the close timeout; frames on a channel that was closed are dropped until its close-ok; a server's
+/// `basic.cancel` is answered only if it asks for an answer.
+struct ConnectionCore: ~Copyable, Sendable {
+    /// What a connection is given.
+    struct Options: Sendable {
+        var handshake = Handshake.Settings()
+        /// Octets of the largest message taken from the broker.
+        var maxBodySize = 512 * 1024 * 1024
+        /// How long to wait for close-ok.
+        var closeTimeout = Duration.seconds(5)
+        /// Octets waiting to be sent above which publishers wait.
+        var highWaterMark = 1024 * 1024
+        /// The broker's address, for errors.
+        var peer = ""
+    }
+
+    enum Phase {
+        case handshaking(Handshake, WaiterID)
+        case open
+        /// Our close is sent; the waiter, if any, wants to know when it is answered.
+        case closing(AMQPError, WaiterID?, until: Moment)
+        case closed(AMQPError)
+    }
+
+    let options: Options
+    var encoder = FrameEncoder(capacity: 4096)
+    var decoder: FrameDecoder
+    var phase: Phase
+    var waiters: WaiterTable
+    var channels: [ChannelCore?] = []
+    var outcome: Handshake.Outcome?
+    /// Why the broker does not read publishes, while it does not.
+    var blockedReason: String?
+    var heartbeat: HeartbeatMonitor?
+    var statistics = ConnectionStatistics()
+    /// Octets handed to the socket's owner and not yet written.
+    var inTransit = 0
+    private var connectionCalls: ChannelCore
+    private var events: [CoreEvent] = []
+
+    /// Starts a connection: the protocol header is to be sent, and `waiter` of ``opening`` hears how it ends.
+    init(_ options: Options, waiters: consuming WaiterTable, deadline: Moment?) {
+        self.options = options
+        decoder = FrameDecoder(limits: WireLimits(frameSize: max(131_072, options.handshake.limits.frameMax)))
+        self.waiters = waiters
+        let waiter = self.waiters.add(.opening, deadline: deadline)
+        phase = .handshaking(Handshake(options.handshake), waiter)
+        connectionCalls = ChannelCore(number: 0, confirmWindow: 1, maxBodySize: 0)
+        connectionCalls.phase = .open
+        encoder.maxFrameSize = 0
+        encoder.appendProtocolHeader()
+    }
+
+    /// No connection, as there is before the first and between two. Deadlines of waiters pass all the same.
+    init(notConnected waiters: consuming WaiterTable) {
+        options = Options()
+        decoder = FrameDecoder()
+        self.waiters = waiters
+        phase = .closed(AMQPError(.connectionLost, "there is no connection", delivery: .notSent))
+        connectionCalls = ChannelCore(number: 0, confirmWindow: 1, maxBodySize: 0)
+    }
+
+    /// The waiter that hears how the opening ends, while it goes on.
+    var opening: WaiterID? {
+        if case .handshaking(_, let waiter) = phase { waiter } else { nil }
+    }
+
+    /// Hands the events over and keeps the memory for more.
+    mutating func takeEvents(into other: inout [CoreEvent]) {
+        swap(&events, &other)
+        events.removeAll(keepingCapacity: true)
+    }
+
+    /// Notes an event for the driver.
+    mutating func note(_ event: CoreEvent) {
+        events.append(event)
+    }
+
+    /// Answers a waiter, unless it has its answer.
+    mutating func answer(_ waiter: WaiterID, _ answer: @autoclosure () -> Answer) {
+        if waiters.remove(waiter) != nil { events.append(.answered(waiter, answer())) }
+    }
+
+    /// The channel with a number; 0 is the connection's own.
+    func channel(_ number: UInt16) -> ChannelCore? {
+        if number == 0 { return connectionCalls }
+        return Int(number) < channels.count ? channels[Int(number)] : nil
+    }
+}
+
+// MARK: - Time
+
+extension ConnectionCore {
+    /// The earliest moment at which there is something to do. It may be early, never late.
+    var deadline: Moment? {
+        var earliest = waiters.earliestDeadline
+        if let heartbeat { earliest = min(earliest ?? heartbeat.deadline, heartbeat.deadline) }
+        if case .closing(_, _, let until) = phase { earliest = min(earliest ?? until, until) }
+        return earliest
+    }
+
+    /// Some octets of ``encoder`` went to the broker.
+    mutating func sent(now: Moment) {
+        heartbeat?.sent(at: now)
+    }
+
+    /// Does what is due.
+    mutating func deadlinePassed(now: Moment) {
+        if case .closing(let error, _, let until) = phase, until <= now {
+            ended(error)
+        }
+        for waiter in waiters.expired(at: now) {
+            expire(waiter)
+        }
+        switch heartbeat?.verdict(at: now) {
+        case .sendHeartbeat:
+            encoder.appendHeartbeat()
+            heartbeat?.sent(at: now)
+        case .peerIsSilent:
+            let seconds = outcome?.limits.heartbeat ?? 0
+            ended(
+                AMQPError(
+                    .connectionLost,
+                    "the broker \(options.peer) has sent nothing for \(UInt32(seconds) * 2) s, two heartbeat intervals"
+                )
+            )
+        case .nothing, nil: break
+        }
+    }
+
+    private mutating func expire(_ waiter: WaiterID) {
+        guard let role = waiters.role(waiter) else { return }
+        giveUp(waiter, AMQPError(.timedOut, scope: .channel, "no answer in time to \(description(role))"))
+        if role == .opening {
+            ended(AMQPError(.timedOut, "the broker \(options.peer) did not finish the handshake in time"))
+        }
+    }
+
+    private func description(_ role: WaiterTable.Role) -> String {
+        switch role {
+        case .opening: "the handshake"
+        case .closing: "connection.close"
+        case .call(let number): channel(number)?.inFlight?.request.id.name ?? "a method"
+        case .confirm, .allConfirms: "a publish: it is not confirmed"
+        case .recovery, .pause: "a call: the connection is lost and not back yet"
+        case .room: "a publish: \(blockedReason.map { "the broker is blocked (\($0))" } ?? "no room to send it")"
+        }
+    }
+
+    /// Ends a wait whose caller does not want to wait any more: a deadline, a cancelled task.
+    mutating func giveUp(_ waiter: WaiterID, _ error: AMQPError) {
+        guard let role = waiters.remove(waiter) else { return }
+        var error = error
+        switch role {
+        case .opening, .closing, .pause: break
+        case .recovery: error.delivery = .notSent
+        case .call(let number):
+            guard let channel = channel(number) else { break }
+            if channel.inFlight?.waiter == waiter { channel.inFlight?.waiter = nil }
+            channel.queue.removeAll { $0.waiter == waiter }
+        case .confirm(let number, let tag):
+            error.delivery = .unknown
+            channel(number)?.ledger?.abandon(tag)
+        case .allConfirms(let number, _):
+            error.delivery = .unknown
+            channel(number)?.waitingForConfirms.removeAll { $0.waiter == waiter }
+        case .room(let number):
+            error.delivery = .notSent
+            channel(number)?.waitingForRoom.removeAll { $0 == waiter }
+        }
+        note(.answered(waiter, .failure(error)))
+    }
+}
+
+// MARK: - The end
+
+extension ConnectionCore {
+    /// The socket ended or failed, or nobody wants the connection any more.
+    mutating func transportEnded(_ reason: AMQPError) {
+        switch phase {
+        case .handshaking(let handshake, _) where handshake.phase == .login && reason.code == .connectionLost:
+            ended(
+                AMQPError(
+                    .loginRefused,
+                    "the broker \(options.peer) hung up on the login of user "
+                        + "'\(options.handshake.credentials.user)': check user and password (\(reason.message))"
+                )
+            )
+        case .closing(let error, _, _): ended(error)
+        case .handshaking, .open: ended(reason)
+        case .closed: break
+        }
+    }
+
+    /// Closes the connection because of what the broker sent.
+    mutating func violated(_ replyCode: UInt16, _ error: AMQPError, method: MethodID? = nil) {
+        switch phase {
+        case .handshaking, .closed: ended(error)
+        case .closing(let reason, _, _): ended(reason)
+        case .open:
+            var text = error.message.utf8.prefix(255)
+            while !text.isEmpty, String(text) == nil { text.removeLast() }
+            let close = Method.ConnectionClose(
+                replyCode: replyCode,
+                replyText: AMQPText(octets: text),
+                classID: method?.classID ?? 0,
+                methodID: method?.methodID ?? 0
+            )
+            try? encoder.append(close, channel: 0)
+            ended(error)
+        }
+    }
+
+    /// Answers everyone and ends.
+    mutating func ended(_ error: AMQPError) {
+        if case .closed = phase { return }
+        let wasClosing: WaiterID? = if case .closing(_, let waiter, _) = phase { waiter } else { nil }
+        phase = .closed(error)
+        heartbeat = nil
+        if let wasClosing { answer(wasClosing, .done) }
+        for waiter in waiters.all(where: \.endsWithConnection) {
+            guard let role = waiters.remove(waiter) else { continue }
+            note(.answered(waiter, .failure(error.meaning(for: role))))
+        }
+        channels = []
+        connectionCalls = ChannelCore(number: 0, confirmWindow: 1, maxBodySize: 0)
+        note(.closed(error))
+    }
+}
+
+extension AMQPError {
+    /// The same failure, with what it means for someone who waits.
+    func meaning(for role: WaiterTable.Role) -> AMQPError {
+        switch role {
+        case .opening, .closing, .call, .pause: self
+        case .confirm, .allConfirms: with(delivery: .unknown)
+        case .room, .recovery: with(delivery: .notSent)
+        }
+    }
+}

@@ -1,0 +1,40 @@
+/// The limits that both sides of a connection keep.
+///
+/// Zero means "no limit" for channels and frames, and "off" for heartbeats; where one side says zero the other's number
+/// holds, else the smaller. Source: AMQP 0-9-1 reference, sections 1.4.2.5 and 1.4.2.6; clients and brokers agree on it.
+public struct ConnectionLimits: Hashable, Sendable {
+    /// Channels open at once, 1 to 65,535. RabbitMQ proposes 2,047.
+    public var channelMax: UInt16
+    /// Octets in a whole frame; 0 sets no limit.
+    public var frameMax: UInt32
+    /// Seconds between heartbeats; 0 turns them off.
+    public var heartbeat: UInt16
+
+    /// What this side proposes. RabbitMQ 4.1 and later refuse a `frameMax` under 8,192.
+    public init(channelMax: UInt16 = 2_047, frameMax: UInt32 = 131_072, heartbeat: UInt16 = 60) {
+        self.channelMax = channelMax
+        self.frameMax = frameMax
+        self.heartbeat = heartbeat
+    }
+
+    /// The smallest frame that every peer takes. Source: AMQP 0-9-1 reference, section 1.1, frame-min-size.
+    static let smallestFrameMax: UInt32 = 4_096
+
+    /// What holds when the broker proposes `tune`.
+    func agreed(with tune: Method.ConnectionTune) -> ConnectionLimits {
+        ConnectionLimits(
+            channelMax: Self.smaller(channelMax, tune.channelMax).nonZero ?? .max,
+            frameMax: Self.smaller(frameMax, tune.frameMax),
+            heartbeat: Self.smaller(heartbeat, tune.heartbeat)
+        )
+    }
+
+    private static func smaller<Integer: UnsignedInteger>(_ ours: Integer, _ theirs: Integer) -> Integer {
+        ours == 0 || theirs == 0 ? max(ours, theirs) : min(ours, theirs)
+    }
+}
+
+extension FixedWidthInteger {
+    /// The number, or nil for zero.
+    fileprivate var nonZero: Self? { self == 0 ? nil : self }
+}

@@ -1,0 +1,81 @@
+/// What was declared over a connection, in order to declare it again on the next. Knows nothing of how.
+///
+/// Only what was declared here and not deleted here is kept: a recovery resurrects nothing that was meant to go.
+struct Topology {
+    /// A queue and how it was declared; one that the broker named is declared without a name again.
+    struct Queue: Hashable {
+        var name: AMQPText
+        var declaration: Method.QueueDeclare
+
+        /// Whether the broker chose the name.
+        var isServerNamed: Bool { declaration.queue.isEmpty }
+    }
+
+    private(set) var exchanges: [Method.ExchangeDeclare] = []
+    private(set) var queues: [Queue] = []
+    private(set) var exchangeBindings: [Method.ExchangeBind] = []
+    private(set) var queueBindings: [Method.QueueBind] = []
+
+    /// Whether there is nothing to declare again.
+    var isEmpty: Bool {
+        exchanges.isEmpty && queues.isEmpty && exchangeBindings.isEmpty && queueBindings.isEmpty
+    }
+
+    mutating func declared(_ exchange: Method.ExchangeDeclare) {
+        guard !exchange.passive, !exchange.exchange.isEmpty else { return }
+        exchanges.removeAll { $0.exchange == exchange.exchange }
+        exchanges.append(exchange)
+    }
+
+    mutating func deletedExchange(_ name: AMQPText) {
+        exchanges.removeAll { $0.exchange == name }
+        queueBindings.removeAll { $0.exchange == name }
+        exchangeBindings.removeAll { $0.source == name || $0.destination == name }
+    }
+
+    /// `name` is what the broker answered.
+    mutating func declared(_ queue: Method.QueueDeclare, name: AMQPText) {
+        guard !queue.passive else { return }
+        queues.removeAll { $0.name == name }
+        queues.append(Queue(name: name, declaration: queue))
+    }
+
+    mutating func deletedQueue(_ name: AMQPText) {
+        queues.removeAll { $0.name == name }
+        queueBindings.removeAll { $0.queue == name }
+    }
+
+    mutating func bound(_ binding: Method.QueueBind) {
+        if !queueBindings.contains(binding) { queueBindings.append(binding) }
+    }
+
+    mutating func unbound(_ binding: Method.QueueUnbind) {
+        queueBindings.removeAll {
+            $0.queue == binding.queue && $0.exchange == binding.exchange && $0.routingKey == binding.routingKey
+                && $0.arguments == binding.arguments
+        }
+    }
+
+    mutating func bound(_ binding: Method.ExchangeBind) {
+        if !exchangeBindings.contains(binding) { exchangeBindings.append(binding) }
+    }
+
+    mutating func unbound(_ binding: Method.ExchangeUnbind) {
+        exchangeBindings.removeAll {
+            $0.destination == binding.destination && $0.source == binding.source
+                && $0.routingKey == binding.routingKey && $0.arguments == binding.arguments
+        }
+    }
+
+    /// A queue came back under another name.
+    mutating func renamed(_ old: AMQPText, to new: AMQPText) {
+        for index in queues.indices where queues[index].name == old { queues[index].name = new }
+        for index in queueBindings.indices where queueBindings[index].queue == old { queueBindings[index].queue = new }
+    }
+
+    /// The last consumer of a queue that deletes itself is gone, and so is the queue.
+    mutating func consumerEnded(queue: AMQPText, othersConsume: Bool) {
+        guard !othersConsume, let index = queues.firstIndex(where: { $0.name == queue }) else { return }
+        if queues[index].declaration.autoDelete { deletedQueue(queue) }
+    }
+}

@@ -1,0 +1,112 @@
+import Glibc
+
+/// Where to connect to.
+struct ConnectTarget: Hashable, Sendable {
+    /// A name, or an IPv4 or IPv6 address; IPv6 with or without brackets, with its zone where it has one.
+    var host: String
+    var port: UInt16
+}
+
+/// What of connecting can be set. The defaults suit a broker.
+struct ConnectOptions: Sendable {
+    /// How long one address is tried alone before the next is tried beside it (RFC 8305, section 5).
+    var attemptDelay: Duration = .milliseconds(250)
+    var resolver: Resolver = .system
+    var errands: ErrandPool = .shared
+    var loop: EventLoop = .shared
+}
+
+extension ConnectTarget: CustomStringConvertible {
+    var description: String {
+        host.utf8.contains(UInt8(ascii: ":")) && host.first != "[" ? "[\(host)]:\(port)" : "\(host):\(port)"
+    }
+}
+
+/// Opens byte streams.
+enum Connector {
+    /// Resolves the host, connects to the first of its addresses that answers, and agrees on TLS where it is asked for.
+    ///
+    /// Returns or throws by the deadline, and at once when the task is cancelled. Whatever was opened on the way is closed.
+    static func connect(
+        to target: ConnectTarget,
+        tls: TLSConfiguration? = nil,
+        deadline: Moment,
+        options: ConnectOptions = ConnectOptions()
+    ) async throws(TransportError) -> ByteStream {
+        try options.loop.start()
+        let race = ConnectRace(target: target, tls: tls, deadline: deadline, options: options)
+        return try await race.run().get()
+    }
+}
+
+extension Descriptor {
+    /// A non-blocking TCP socket with the options that suit a broker's connection, and the beginning of a connection.
+    ///
+    /// Keepalive probes after a minute of silence find a dead peer within two minutes where heartbeats are switched off.
+    /// TCP_USER_TIMEOUT is left alone: it would also end connections to a broker that is alive but reads nothing for a
+    /// while, as RabbitMQ does under a memory or disk alarm (since Linux 5.11 a window that stays closed counts against it).
+    static func connecting(to address: SocketAddress) -> Result<(Descriptor, isConnected: Bool), ConnectFailure> {
+        let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
+        let number = socket(address.family, kind, 0)
+        guard number >= 0 else { return .failure(ConnectFailure(address: address, errno: errno)) }
+        let descriptor = Descriptor(owning: number)
+        for (level, name, value) in [
+            (Int32(IPPROTO_TCP), TCP_NODELAY, Int32(1)),
+            (SOL_SOCKET, SO_KEEPALIVE, 1),
+            (Int32(IPPROTO_TCP), TCP_KEEPIDLE, 60),
+            (Int32(IPPROTO_TCP), TCP_KEEPINTVL, 10),
+            (Int32(IPPROTO_TCP), TCP_KEEPCNT, 6),
+        ] {
+            SystemCall.setOption(number, level: level, name: name, to: value)
+        }
+        // Not made again after EINTR: an interrupted connect goes on by itself.
+        guard address.withSystemAddress({ connect(number, $0, $1) }) != 0 else { return .success((descriptor, true)) }
+        switch errno {
+        case EINPROGRESS, EINTR: return .success((descriptor, false))
+        case let failure: return .failure(ConnectFailure(address: address, errno: failure))
+        }
+    }
+
+    /// How an attempt to connect came out: nil while it goes on, 0 where it succeeded, else the error number.
+    func connectOutcome() -> Int32? {
+        let outcome = use { number -> Int32? in
+            let failure = SystemCall.pendingError(number)
+            guard failure == 0 else { return failure }
+            guard let peer = SocketAddress.peer(number) else { return nil }
+            // Connecting to a local port that nobody listens on can meet itself, when the system picks that very port.
+            return peer == SocketAddress.local(number) ? ECONNREFUSED : 0
+        }
+        return outcome ?? ECONNABORTED
+    }
+}
+
+/// One address that could not be connected to.
+struct ConnectFailure: Error, Hashable, Sendable {
+    var address: SocketAddress
+    var errno: Int32
+
+    /// All failures in one sentence, with what to do: "connection refused by 127.0.0.1:5672 and [::1]:5672: check …".
+    static func summary(_ failures: [ConnectFailure]) -> String {
+        var numbers: [Int32] = []
+        for failure in failures where !numbers.contains(failure.errno) { numbers.append(failure.errno) }
+        return numbers.map { number in
+            let addresses = failures.filter { $0.errno == number }.map(\.address.description)
+            var text = "\(SystemErrorText.describe(number)) \(preposition(number)) \(list(addresses))"
+            if let remedy = SystemErrorText.remedy(number) { text += ": \(remedy)" }
+            return text
+        }.joined(separator: "; ")
+    }
+
+    private static func preposition(_ number: Int32) -> String {
+        switch number {
+        case ECONNREFUSED: "by"
+        case ETIMEDOUT: "from"
+        default: "for"
+        }
+    }
+
+    private static func list(_ addresses: [String]) -> String {
+        guard let last = addresses.last, addresses.count > 1 else { return addresses.first ?? "" }
+        return addresses.dropLast().joined(separator: ", ") + " and " + last
+    }
+}

@@ -1,0 +1,66 @@
+/// Which sections and keys exist, and what a misspelt one may have meant.
+enum ConfigurationKeys {
+    /// The sections whose keys are all known, and these keys. Every other key in them is a problem.
+    static let known: [(section: String, keys: [String])] = [
+        ("server", ["url", "url_file", "host", "port", "path", "user", "pass"]),
+        ("queue", ["prefix", "exclusive", "durable", "autodelete", "ttl"]),
+        ("exchange", ["name", "type", "durable", "autodelete"]),
+        (
+            "app",
+            [
+                "retry_timer", "pidfile", "pidfile_timeout", "stdin_path", "stdout_path", "stderr_path",
+                "timer", "meta_timer",
+            ]
+        ),
+        ("hostname", ["enabled", "name"]),
+    ]
+
+    /// Sections that belong to other parts of the agent. Passed over here, whatever they hold.
+    static let elsewhere: Set<String> = [
+        "buffer", "cpu", "cpu_temp", "formatters", "handlers", "hddio", "hddspace", "hddtemp", "ipaddr", "load",
+        "loggers", "logging", "mem", "net", "os", "processes", "sensors", "uptime",
+    ]
+
+    /// What such sections' names start with where they name one of several.
+    static let elsewherePrefixes = ["logger_", "handler_", "formatter_"]
+
+    /// The keys of a section whose keys are all known.
+    static func keys(of section: String) -> [String]? {
+        known.first { $0.section == section }?.keys
+    }
+
+    /// Whether another part of the agent reads the section.
+    static func isReadElsewhere(_ section: String) -> Bool {
+        elsewhere.contains(section) || elsewherePrefixes.contains { section.hasPrefix($0) }
+    }
+
+    /// The candidate nearest to a misspelt word, if one is near enough to be meant.
+    static func suggestion(for word: String, among candidates: [String]) -> String? {
+        let lowered = word.lowercased()
+        // Longer words cannot be near any key, and the distance costs their length.
+        guard lowered.utf8.count <= 64 else { return nil }
+        let ranked = candidates.map { ($0, editDistance(lowered, $0)) }
+        guard let (best, distance) = ranked.min(by: { $0.1 < $1.1 }) else { return nil }
+        return distance <= max(1, best.utf8.count / 3) ? best : nil
+    }
+
+    /// How many letters have to be inserted, removed, replaced or swapped with their neighbour to get from one to the other.
+    static func editDistance(_ from: String, _ to: String) -> Int {
+        let (source, target) = (Array(from.utf8), Array(to.utf8))
+        var beforePrevious: [Int] = []
+        var previous = Array(0...target.count)
+        for row in source.indices {
+            var current = [row + 1]
+            for column in target.indices {
+                let replaced = previous[column] + (source[row] == target[column] ? 0 : 1)
+                var best = min(replaced, previous[column + 1] + 1, current[column] + 1)
+                if row > 0, column > 0, source[row] == target[column - 1], source[row - 1] == target[column] {
+                    best = min(best, beforePrevious[column - 1] + 1)
+                }
+                current.append(best)
+            }
+            (beforePrevious, previous) = (previous, current)
+        }
+        return previous[target.count]
+    }
+}

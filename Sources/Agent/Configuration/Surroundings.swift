@@ -1,0 +1,46 @@
+import Glibc
+
+/// What a configuration depends on besides its file. Tests make their own.
+struct Surroundings: Sendable {
+    /// The home directory; `nil` if there is none.
+    var home: String?
+    /// The value of `PSISTATS_URL`; `nil` if it is not set.
+    var url: String?
+    /// Whether the process has root's rights.
+    var isRoot: Bool
+    /// The machine's own name.
+    var hostname: String
+
+    /// Those of this process.
+    static func current() -> Surroundings {
+        Surroundings(
+            home: variable("HOME"),
+            url: variable(ConfigurationReader.urlVariable),
+            isRoot: geteuid() == 0,
+            hostname: machineName()
+        )
+    }
+
+    private static func variable(_ name: String) -> String? {
+        guard let value = getenv(name) else { return nil }
+        let text = String(cString: value)
+        return text.isEmpty ? nil : text
+    }
+
+    /// What `gethostname` says; `localhost` where it says nothing.
+    private static func machineName() -> String {
+        // One byte more than the call may fill keeps the text ended.
+        var buffer = [CChar](repeating: 0, count: 257)
+        guard gethostname(&buffer, buffer.count - 1) == 0 else { return "localhost" }
+        let name = String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        return name.isEmpty ? "localhost" : name
+    }
+}
+
+extension Surroundings: CustomStringConvertible, CustomReflectable {
+    /// Without the URL, which may hold a password.
+    var description: String { "hostname \(hostname), root \(isRoot)" }
+    var customMirror: Mirror {
+        Mirror(self, children: ["hostname": hostname, "isRoot": isRoot], displayStyle: .struct)
+    }
+}

@@ -1,0 +1,36 @@
+/// With what status the command ends. The numbers are those of `sysexits.h`, which service managers and scripts know.
+enum ExitStatus: Int32 {
+    /// Done.
+    case success = 0
+    /// The command line is wrong (`EX_USAGE`).
+    case usage = 64
+    /// What was read makes no sense (`EX_DATAERR`).
+    case dataError = 65
+    /// A file to be read is missing or unreadable (`EX_NOINPUT`).
+    case noInput = 66
+    /// Something that is needed is not there (`EX_UNAVAILABLE`).
+    case unavailable = 69
+    /// A fault of the program's own (`EX_SOFTWARE`).
+    case software = 70
+    /// Reading or writing failed (`EX_IOERR`).
+    case ioError = 74
+    /// The configuration is wrong (`EX_CONFIG`).
+    case configuration = 78
+    /// Nobody reads the output any more: what a shell reports of a command that SIGPIPE ended.
+    case outputClosed = 141
+}
+
+/// Why a command ends early, in words for the operator.
+struct CommandFailure: Error {
+    /// With what status.
+    var status: ExitStatus
+    /// All that is printed: what is wrong and what to do about it; nil where there is nothing to say.
+    var message: String?
+}
+
+extension CommandFailure {
+    /// A failure that concerns no line of a file: its message follows the program's name.
+    init(_ status: ExitStatus, _ message: String) {
+        self.init(status: status, message: "psistats: \(message)")
+    }
+}
