@@ -1,0 +1,18 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let package = Package(
+    name: "Benchmarks",
+    dependencies: [
+        // Named, because a checkout's folder may have any name.
+        .package(name: "psistats", path: "..")
+    ],
+    targets: [
+        .executableTarget(
+            name: "amqpwire-bench",
+            dependencies: [.product(name: "AMQPWire", package: "psistats")],
+            swiftSettings: [.treatAllWarnings(as: .error)]
+        )
+    ],
+    swiftLanguageModes: [.v6]
+)
