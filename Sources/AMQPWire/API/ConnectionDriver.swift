@@ -120,6 +120,7 @@ final class ConnectionDriver: Sendable {
     }
 
     private func resume(_ aftermath: inout Aftermath) {
+        if let (continuation, answer) = aftermath.firstAnswer { continuation.resume(returning: answer) }
         for (continuation, answer) in aftermath.answers { continuation.resume(returning: answer) }
         for (continuation, delivery) in aftermath.deliveries { continuation.resume(returning: delivery) }
         if let onEvent = configuration.onEvent {
@@ -132,6 +133,8 @@ final class ConnectionDriver: Sendable {
 
 /// What follows from a step once the lock is released.
 struct Aftermath: ~Copyable {
+    /// One answer is what most steps have; it needs no array.
+    var firstAnswer: (UnsafeContinuation<Answer, Never>, Answer)?
     var answers: [(UnsafeContinuation<Answer, Never>, Answer)] = []
     var deliveries: [(UnsafeContinuation<ConsumerRecord.Next, Never>, ConsumerRecord.Next)] = []
     var events: [AMQPEvent] = []
@@ -143,7 +146,7 @@ struct Aftermath: ~Copyable {
     var startsRecovery = false
 
     var isEmpty: Bool {
-        buffer == nil && answers.isEmpty && deliveries.isEmpty && events.isEmpty && ending == nil && !startsRecovery
+        buffer == nil && firstAnswer == nil && answers.isEmpty && deliveries.isEmpty && events.isEmpty && ending == nil && !startsRecovery
     }
 }
 
@@ -245,7 +248,11 @@ extension ConnectionDriver.State {
         let index = Int(waiter.index)
         if index < parked.count, let row = parked[index], row.waiter == waiter {
             parked[index] = nil
-            aftermath.answers.append((row.continuation, answer))
+            if aftermath.firstAnswer == nil {
+                aftermath.firstAnswer = (row.continuation, answer)
+            } else {
+                aftermath.answers.append((row.continuation, answer))
+            }
         } else {
             early[waiter] = answer
         }

@@ -52,16 +52,23 @@ public struct OutgoingMessage: Sendable {
 }
 
 /// Publishes many messages to one exchange with one routing key and one set of properties, whose frames it makes once.
-public struct PreparedPublisher: Sendable {
-    let driver: ConnectionDriver
-    let record: ChannelRecord
-    let frames: PreparedFrames
+public final class PreparedPublisher: Sendable {
+    // A class, because a copy of a structure with three references costs three counts for each message.
+    private let driver: ConnectionDriver
+    private let record: ChannelRecord
+    private let frames: PreparedFrames
+
+    init(driver: ConnectionDriver, record: ChannelRecord, frames: PreparedFrames) {
+        self.driver = driver
+        self.record = record
+        self.frames = frames
+    }
 
     /// Publishes a message and returns when the broker has confirmed it. See ``AMQPChannel/publish(_:exchange:routingKey:properties:mandatory:)-([UInt8],_,_,_,_)``.
     public nonisolated(nonsending) func publish(_ body: [UInt8]) async throws(AMQPError) {
-        try await driver.publishConfirmed(record) { (core, number) throws(AMQPError) in
+        try await driver.publishConfirmed(record) { (core, channel) throws(AMQPError) in
             try body.withUnsafeBufferPointer { (body) throws(AMQPError) in
-                try core.publish(frames, body: UnsafeRawBufferPointer(body), channel: number)
+                try core.publish(frames, body: UnsafeRawBufferPointer(body), on: channel)
             }
         }
     }
@@ -69,18 +76,18 @@ public struct PreparedPublisher: Sendable {
     /// Publishes a message whose confirm can be awaited later.
     @discardableResult
     public nonisolated(nonsending) func submit(_ body: [UInt8]) async throws(AMQPError) -> PublishReceipt {
-        try await driver.submit(record) { (core, number) throws(AMQPError) in
+        try await driver.submit(record) { (core, channel) throws(AMQPError) in
             try body.withUnsafeBufferPointer { (body) throws(AMQPError) in
-                try core.publish(frames, body: UnsafeRawBufferPointer(body), channel: number)
+                try core.publish(frames, body: UnsafeRawBufferPointer(body), on: channel)
             }
         }
     }
 
     /// Publishes a message without asking for a confirm; returns when it is queued for the socket.
     public nonisolated(nonsending) func send(_ body: [UInt8]) async throws(AMQPError) {
-        _ = try await driver.publish(record, .soon) { (core, number) throws(AMQPError) in
+        _ = try await driver.publish(record, .soon) { (core, channel) throws(AMQPError) in
             try body.withUnsafeBufferPointer { (body) throws(AMQPError) in
-                try core.publish(frames, body: UnsafeRawBufferPointer(body), channel: number)
+                try core.publish(frames, body: UnsafeRawBufferPointer(body), on: channel)
             }
         }
     }
@@ -110,8 +117,8 @@ extension AMQPChannel {
             routingKey: AMQPText(routingKey),
             mandatory: mandatory
         )
-        try await driver.publishConfirmed(record) { (core, number) throws(AMQPError) in
-            try core.publish(method, properties: properties, bytes: body, channel: number)
+        try await driver.publishConfirmed(record) { (core, channel) throws(AMQPError) in
+            try core.publish(method, properties: properties, bytes: body, on: channel)
         }
     }
 
@@ -174,8 +181,8 @@ extension AMQPChannel {
             routingKey: AMQPText(routingKey),
             mandatory: mandatory
         )
-        return try await driver.submit(record) { (core, number) throws(AMQPError) in
-            try core.publish(method, properties: properties, bytes: body, channel: number)
+        return try await driver.submit(record) { (core, channel) throws(AMQPError) in
+            try core.publish(method, properties: properties, bytes: body, on: channel)
         }
     }
 
@@ -193,8 +200,8 @@ extension AMQPChannel {
             routingKey: AMQPText(routingKey),
             mandatory: mandatory
         )
-        _ = try await driver.publish(record, .soon) { (core, number) throws(AMQPError) in
-            try core.publish(method, properties: properties, bytes: body, channel: number)
+        _ = try await driver.publish(record, .soon) { (core, channel) throws(AMQPError) in
+            try core.publish(method, properties: properties, bytes: body, on: channel)
         }
     }
 
@@ -245,17 +252,17 @@ extension ConnectionCore {
         _ method: Method.BasicPublish,
         properties: BasicProperties,
         bytes: [UInt8],
-        channel: UInt16
+        on channel: ChannelCore
     ) throws(AMQPError) -> UInt64? {
         try bytes.withUnsafeBufferPointer { (body) throws(AMQPError) in
-            try publish(method, properties: properties, body: UnsafeRawBufferPointer(body), channel: channel)
+            try publish(method, properties: properties, body: UnsafeRawBufferPointer(body), on: channel)
         }
     }
 }
 
 extension ConnectionDriver {
     /// Encodes a publish; returns its tag where the channel has confirms.
-    typealias Encoding = (inout ConnectionCore, UInt16) throws(AMQPError) -> UInt64?
+    typealias Encoding = (inout ConnectionCore, ChannelCore) throws(AMQPError) -> UInt64?
 
     /// How a step of publishing went.
     private enum Step: Sendable {
@@ -332,12 +339,12 @@ extension ConnectionDriver {
                 return .notReady
             }
             switch try state.core.room(number, retrying: retrying) {
-            case .free:
+            case .free(let channel):
                 if confirms, record.publishing == .plain {
                     try state.core.selectConfirms(number)
                     record.publishing = .confirms
                 }
-                return .sent(tag: try encode(&state.core, number), epoch: state.epoch)
+                return .sent(tag: try encode(&state.core, channel), epoch: state.epoch)
             case .none:
                 // What is to be confirmed first has to leave.
                 state.isUrgent = true
@@ -361,10 +368,10 @@ extension ConnectionDriver {
         while true {
             let deadline = deadline(configuration.confirmTimeout)
             var waiter: WaiterID?
-            let (tag, _) = try await publish(record, .now, confirms: true) { (core, number) throws(AMQPError) in
-                let tag = try encode(&core, number)
+            let (tag, _) = try await publish(record, .now, confirms: true) { (core, channel) throws(AMQPError) in
+                let tag = try encode(&core, channel)
                 // Registered before the bytes can leave: the confirm may be faster than this call.
-                if let tag { waiter = try core.waitForConfirm(tag, channel: number, deadline: deadline) }
+                if let tag { waiter = try core.waitForConfirm(tag, channel: channel.number, deadline: deadline) }
                 return tag
             }
             guard tag != nil, let waiter else { return }

@@ -1,7 +1,7 @@
 extension ConnectionCore {
     /// Whether a publish may go out now.
     enum Room {
-        case free
+        case free(ChannelCore)
         /// Wait for it, see ``waitForRoom(_:deadline:first:)``.
         case none
     }
@@ -17,7 +17,7 @@ extension ConnectionCore {
 
     /// The channel with a number, if it is open.
     private func openChannel(_ number: UInt16) throws(AMQPError) -> ChannelCore {
-        if let obstacle { throw obstacle }
+        guard case .open = phase else { throw obstacle ?? AMQPError(.closed, "the connection is not open") }
         guard let channel = channel(number), channel.phase != .closing else {
             throw AMQPError(.closed, scope: .channel, "the channel is closed", delivery: .notSent)
         }
@@ -121,7 +121,7 @@ extension ConnectionCore {
     func room(_ number: UInt16, retrying: Bool) throws(AMQPError) -> Room {
         let channel = try openChannel(number)
         if !retrying, !channel.waitingForRoom.isEmpty { return .none }
-        return hasRoom(channel) ? .free : .none
+        return hasRoom(channel) ? .free(channel) : .none
     }
 
     private func hasRoom(_ channel: ChannelCore) -> Bool {
@@ -156,14 +156,14 @@ extension ConnectionCore {
         channel.ledger = ConfirmLedger()
     }
 
-    /// Publishes a message. Returns its delivery tag, or nil without confirm mode.
+    /// Publishes a message on a channel that has room. Returns its delivery tag, or nil without confirm mode.
     mutating func publish(
         _ publish: Method.BasicPublish,
         properties: BasicProperties,
         body: UnsafeRawBufferPointer,
-        channel number: UInt16
+        on channel: ChannelCore
     ) throws(AMQPError) -> UInt64? {
-        let channel = try openChannel(number)
+        let number = channel.number
         let start = encoder.bytes.count
         let headerStart: Int
         do throws(WireError) {
@@ -194,9 +194,9 @@ extension ConnectionCore {
     mutating func publish(
         _ prepared: PreparedFrames,
         body: UnsafeRawBufferPointer,
-        channel number: UInt16
+        on channel: ChannelCore
     ) throws(AMQPError) -> UInt64? {
-        let channel = try openChannel(number)
+        let number = channel.number
         guard prepared.fits(encoder.maxFrameSize) else {
             throw AMQPError(
                 .invalidArgument,

@@ -1,7 +1,7 @@
 /// The frames of a publish up to its body, made once for an exchange, a routing key and a set of properties.
 ///
 /// Publishing copies them and writes the channel and the body's size into the copy.
-struct PreparedFrames: Sendable {
+final class PreparedFrames: Sendable {
     let publish: Method.BasicPublish
     private let octets: [UInt8]
     /// Where the header frame begins.
