@@ -243,7 +243,8 @@ struct TransportLoopTests {
             loop.setWants(token, read: false, write: false)
             loop.setDeadline(token, EventLoop.now().advanced(by: .seconds(3600)))
             peer.reset()
-            guard let path = loopThreadStatus() else { exit(2) }
+            guard let task = threads().first(where: { $0.name == "amqpwire-loop" }) else { exit(2) }
+            let path = "/proc/self/task/\(task.id)/status"
             let (before, after) = try await onThread {
                 // Not to wait for something, but to give it the time in which it must not happen.
                 var nothing = pollfd(fd: -1, events: 0, revents: 0)
@@ -254,33 +255,6 @@ struct TransportLoopTests {
             }
             guard before > 0, before == after else { exit(1) }
         }
-    }
-}
-
-/// The status file of the thread that is named as the loop's is.
-private func loopThreadStatus() -> String? {
-    guard let directory = opendir("/proc/self/task") else { return nil }
-    defer { closedir(directory) }
-    while let entry = readdir(directory) {
-        let name = withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-        let path = "/proc/self/task/\(name)/status"
-        if firstLine(path) == "Name:\tamqpwire-loop\n" { return path }
-    }
-    return nil
-}
-
-private func firstLine(_ path: String) -> String? {
-    var found: String?
-    eachLine(path) { if found == nil { found = $0 } }
-    return found
-}
-
-private func eachLine(_ path: String, _ body: (String) -> Void) {
-    guard let file = fopen(path, "r") else { return }
-    defer { fclose(file) }
-    var line = [CChar](repeating: 0, count: 256)
-    while fgets(&line, 256, file) != nil {
-        body(String(decoding: line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self))
     }
 }
 

@@ -315,3 +315,25 @@ func entryCount(_ path: String) -> Int {
     while readdir(directory) != nil { count += 1 }
     return count
 }
+
+/// The threads of this process.
+func threads() -> [(id: String, name: String)] {
+    guard let directory = opendir("/proc/self/task") else { return [] }
+    defer { closedir(directory) }
+    var found: [(id: String, name: String)] = []
+    while let entry = readdir(directory) {
+        let id = withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+        eachLine("/proc/self/task/\(id)/comm") { found.append((id, String($0.dropLast()))) }
+    }
+    return found
+}
+
+/// Calls `body` with each line of a small file, its line feed included.
+func eachLine(_ path: String, _ body: (String) -> Void) {
+    guard let file = fopen(path, "r") else { return }
+    defer { fclose(file) }
+    var line = [CChar](repeating: 0, count: 256)
+    while fgets(&line, 256, file) != nil {
+        body(String(decoding: line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self))
+    }
+}
