@@ -85,7 +85,7 @@ final class ByteStream: Sendable {
         }
     }
 
-    /// Tells the peer that no more follows, after what was written. Reading goes on. Any thread.
+    /// Tells the peer that no more follows, after all has been written. Reading goes on. Any thread.
     func shutdownWrite() {
         session?.sendCloseNotify()
         _ = descriptor.use { shutdown($0, Int32(SHUT_WR)) }

@@ -48,6 +48,7 @@ final class ConnectRace: Sendable {
         var caller: CheckedContinuation<Outcome, Never>?
     }
 
+    private static let tooLate = "the time allowed ran out"
     private let target: ConnectTarget
     private let tls: TLSConfiguration?
     private let deadline: Moment
@@ -87,6 +88,9 @@ final class ConnectRace: Sendable {
         update { state in
             state.caller = caller
             guard case .preparing = state.stage else { return }
+            guard EventLoop.now() < deadline else {
+                return finish(&state, .failure(interruption(state.stage, .deadline, Self.tooLate)))
+            }
             do throws(TransportError) {
                 let timer = try options.loop.attachTimer(handler: self)
                 state.timer = timer
@@ -289,7 +293,7 @@ extension ConnectRace: StreamHandler {
     func deadlinePassed() {
         update { state in
             if EventLoop.now() >= deadline {
-                return finish(&state, .failure(interruption(state.stage, .deadline, "the time allowed ran out")))
+                return finish(&state, .failure(interruption(state.stage, .deadline, Self.tooLate)))
             }
             guard case .connecting(let connecting) = state.stage else { return }
             if EventLoop.now() >= connecting.nextAttempt {

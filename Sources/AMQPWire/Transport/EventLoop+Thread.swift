@@ -84,6 +84,8 @@ extension EventLoop {
     private func handle(_ token: Token, _ events: UInt32) {
         let entry = state.withLock { $0.entry(token) }
         guard let entry, let socket = entry.socket else { return }
+        // What reading left to send. A writer sends it with what it wants to write.
+        if let session = socket.session, session.hasUnsentOutput, !socket.wantsWrite { session.flush() }
         let calls = socket.calls(for: events)
         if calls.read { entry.handler.streamReadable() }
         if calls.write, !calls.read || stillWantsToWrite(token) { entry.handler.streamWritable() }

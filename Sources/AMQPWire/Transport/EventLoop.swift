@@ -267,7 +267,7 @@ extension EventLoop.State {
     /// Puts a stream whose session holds input on the list for the next round, once.
     mutating func queueBufferedInput(_ token: EventLoop.Token) {
         guard let socket = entry(token)?.socket, let session = socket.session,
-            socket.wantsRead, !socket.isQueued, session.hasBufferedInput
+            socket.wantsRead, !socket.isQueued, session.hasBufferedInput, !session.readNeedsWritable
         else { return }
         slots[token.index].entry?.socket?.isQueued = true
         buffered.append(token)
@@ -302,24 +302,25 @@ extension EventLoop.Socket {
     /// What the kernel should watch for. Nothing at all is watched edge-triggered: errors and hang-ups are reported whether
     /// one wants them or not, and reported level-triggered would keep the thread busy.
     var wantedInterest: UInt32 {
-        let readNeedsWritable = session?.readNeedsWritable ?? false
-        let writeNeedsReadable = session?.writeNeedsReadable ?? false
-        var interest: UInt32 = 0
-        if wantsRead { interest |= readNeedsWritable ? clinux_epoll_out : clinux_epoll_in }
-        if wantsWrite { interest |= writeNeedsReadable ? clinux_epoll_in : clinux_epoll_out }
+        var (input, output) = (wantsRead, wantsWrite)
+        if let session {
+            let writeNeedsReadable = session.writeNeedsReadable
+            input = (wantsRead && !session.readNeedsWritable) || (wantsWrite && writeNeedsReadable)
+            output = (wantsWrite && !writeNeedsReadable) || (wantsRead && session.hasUnsentOutput)
+        }
+        let interest = (input ? clinux_epoll_in : 0) | (output ? clinux_epoll_out : 0)
         return interest == 0 ? clinux_epoll_edge : interest
     }
 
     /// Which calls an event calls for.
     func calls(for events: UInt32) -> (read: Bool, write: Bool) {
         let broken = events & (clinux_epoll_error | clinux_epoll_hangup) != 0
-        let readable = events & clinux_epoll_in != 0
-        let writable = events & clinux_epoll_out != 0
-        let readNeedsWritable = session?.readNeedsWritable ?? false
-        let writeNeedsReadable = session?.writeNeedsReadable ?? false
+        let readable = broken || events & clinux_epoll_in != 0
+        let writable = broken || events & clinux_epoll_out != 0
+        guard let session else { return (wantsRead && readable, wantsWrite && writable) }
         return (
-            wantsRead && (broken || (readNeedsWritable ? writable : readable)),
-            wantsWrite && (broken || (writeNeedsReadable ? readable : writable))
+            wantsRead && readable && (broken || !session.readNeedsWritable),
+            wantsWrite && (session.writeNeedsReadable ? readable : writable)
         )
     }
 }

@@ -156,18 +156,23 @@ final class OpenSSLContext: SecureContext {
     }
 }
 
-/// The far side of a session's BIO: the socket, and how the last call on it ended.
+/// The far side of a session's BIO: the socket, what is to be sent over it, and how the last call on it ended.
+///
+/// What OpenSSL writes is always taken, into a buffer that is sent after the call. OpenSSL is thus never left with a record
+/// sent by half, which it cannot cope with when the peer asks for new keys just then (SSL_read fails with "bad length");
+/// and several records go out by one system call. Whoever writes stops at a bound, and so does reading that provokes
+/// answers.
 private struct OpenSSLLink {
-    struct State {
+    struct State: ~Copyable {
         var number: Int32 = -1
-        var failure: Int32 = 0
+        var output = WireBuffer()
+        var readFailure: Int32 = 0
         var sawEnd = false
     }
 
     let bio: OpaquePointer
     let state: UnsafeMutablePointer<State>
 
-    /// OpenSSL's own socket BIO would raise SIGPIPE; this one sends with MSG_NOSIGNAL and keeps the error number.
     // Unsafe: made once, under the runtime's lock, and only read afterwards.
     private nonisolated(unsafe) static let method: OpaquePointer? = {
         let kind = BIO_get_new_index() | BIO_TYPE_SOURCE_SINK
@@ -184,22 +189,14 @@ private struct OpenSSLLink {
                 copenssl_bio_retry_read(bio)
                 return -1
             case .failed(let failure):
-                state.pointee.failure = failure
+                state.pointee.readFailure = failure
                 return -1
             }
         }
         BIO_meth_set_write(method) { bio, buffer, count in
             guard let bio, let buffer, count > 0, let state = OpenSSLLink.state(bio) else { return -1 }
-            copenssl_bio_clear_retry(bio)
-            switch SystemCall.send(state.pointee.number, UnsafeRawBufferPointer(start: buffer, count: Int(count))) {
-            case .done(let count): return Int32(count)
-            case .wouldBlock:
-                copenssl_bio_retry_write(bio)
-                return -1
-            case .failed(let failure):
-                state.pointee.failure = failure
-                return -1
-            }
+            state.pointee.output.append(UnsafeRawBufferPointer(start: buffer, count: Int(count)))
+            return count
         }
         BIO_meth_set_ctrl(method) { _, command, _, _ in
             command == BIO_CTRL_FLUSH ? 1 : 0
@@ -232,6 +229,8 @@ private struct OpenSSLEngine: ~Copyable, @unchecked Sendable {
     let host: String
     let isVerified: Bool
     var isEstablished = false
+    /// Octets that were encrypted but reported as not written, because some of the output was left: 0 or 1.
+    var withheld = 0
     /// An error that ended this direction. OpenSSL must not be called again after one of its own; after one of the socket
     /// in writing, reading may go on: what the broker said last is often the reason.
     var readFailure: TransportError?
@@ -246,7 +245,21 @@ private struct OpenSSLEngine: ~Copyable, @unchecked Sendable {
 
     deinit {
         SSL_free(ssl)
+        link.deinitialize(count: 1)
         link.deallocate()
+    }
+
+    var hasOutput: Bool { !link.pointee.output.isEmpty }
+
+    /// Sends what the kernel takes of the output.
+    mutating func flush(endpoint: String) {
+        while hasOutput, writeFailure == nil {
+            switch link.pointee.output.withUnsafeBytes({ SystemCall.send(link.pointee.number, $0) }) {
+            case .done(let count): link.pointee.output.removeFirst(count)
+            case .wouldBlock: return
+            case .failed(let number): writeFailure = TransportError(.write, errno: number, endpoint: endpoint)
+            }
+        }
     }
 
     /// How a call that returned no success ended.
@@ -260,13 +273,13 @@ private struct OpenSSLEngine: ~Copyable, @unchecked Sendable {
         case SSL_ERROR_WANT_READ: return .needsReadable
         case SSL_ERROR_WANT_WRITE: return .needsWritable
         case SSL_ERROR_ZERO_RETURN: return .closed
-        case SSL_ERROR_SYSCALL where link.pointee.failure == 0 && link.pointee.sawEnd:
+        case SSL_ERROR_SYSCALL where link.pointee.readFailure != 0:
+            let failure = TransportError(phase, errno: link.pointee.readFailure, endpoint: endpoint)
+            readFailure = failure
+            return .failed(failure)
+        case SSL_ERROR_SYSCALL where link.pointee.sawEnd:
             // Without close_notify. AMQP says goodbye in its own words, so a cut-off stream is told from a finished one.
             return .closed
-        case SSL_ERROR_SYSCALL where link.pointee.failure != 0:
-            let failure = TransportError(phase, errno: link.pointee.failure, endpoint: endpoint)
-            if phase == .write { writeFailure = failure } else { readFailure = failure }
-            return .failed(failure)
         default:
             let failure = OpenSSLErrors.take(phase, ssl, host: host, endpoint: endpoint)
             readFailure = readFailure ?? failure
@@ -285,10 +298,16 @@ final class OpenSSLSession: SecureSession {
     private let descriptor: Descriptor
     private let endpoint: String
     private let holdsInput = Atomic<Bool>(false)
+    private let holdsOutput = Atomic<Bool>(false)
     private let readWaitsForWritable = Atomic<Bool>(false)
     private let writeWaitsForReadable = Atomic<Bool>(false)
     /// What one call encrypts at most, so that the reader's turn at the lock comes.
     private static let octetsPerWrite = 256 << 10
+    /// What is encrypted before it is sent: four records of the greatest size.
+    private static let octetsPerSend = 64 << 10
+    /// With more output than this waiting nothing is read. A writer alone never leaves so much: these are answers to
+    /// somebody who asks and asks and does not listen.
+    private static let outputLimit = 256 << 10
 
     fileprivate init(_ engine: consuming OpenSSLEngine, descriptor: Descriptor, endpoint: String) {
         self.engine = Mutex(engine)
@@ -297,6 +316,7 @@ final class OpenSSLSession: SecureSession {
     }
 
     var hasBufferedInput: Bool { holdsInput.load(ordering: .acquiring) }
+    var hasUnsentOutput: Bool { holdsOutput.load(ordering: .acquiring) }
     var readNeedsWritable: Bool { readWaitsForWritable.load(ordering: .acquiring) }
     var writeNeedsReadable: Bool { writeWaitsForReadable.load(ordering: .acquiring) }
 
@@ -312,29 +332,36 @@ final class OpenSSLSession: SecureSession {
         }
     }
 
-    /// Runs `body` with the engine on the socket; nil where that has been closed.
+    /// Runs `body` with the engine on the socket, and sends what it left; nil where the socket has been closed.
     private func run<Outcome>(_ body: (inout OpenSSLEngine) -> Outcome) -> Outcome? {
         descriptor.use { number in
             engine.withLock { engine in
                 engine.link.pointee.number = number
-                engine.link.pointee.failure = 0
+                engine.link.pointee.readFailure = 0
                 ERR_clear_error()
-                return body(&engine)
+                let outcome = body(&engine)
+                engine.flush(endpoint: endpoint)
+                holdsOutput.store(engine.hasOutput && engine.writeFailure == nil, ordering: .releasing)
+                if engine.link.pointee.output.count <= Self.outputLimit || engine.writeFailure != nil {
+                    readWaitsForWritable.store(false, ordering: .releasing)
+                }
+                return outcome
             }
         }
     }
 
     func handshake() -> HandshakeStep {
-        let endpoint = endpoint
         let step = run { engine -> HandshakeStep in
             let result = SSL_do_handshake(engine.ssl)
+            // Before anything is said of it: the last words of a failed handshake tell the peer why.
+            engine.flush(endpoint: endpoint)
             guard result != 1 else {
                 engine.isEstablished = true
                 holdsInput.store(SSL_has_pending(engine.ssl) == 1, ordering: .releasing)
-                return .done
+                return engine.hasOutput ? .needsWritable : .done
             }
             switch engine.ending(of: result, .tls, endpoint: endpoint) {
-            case .needsReadable: return .needsReadable
+            case .needsReadable: return engine.hasOutput ? .needsWritable : .needsReadable
             case .needsWritable: return .needsWritable
             case .failed(let error): return .failed(error)
             case .closed:
@@ -348,6 +375,10 @@ final class OpenSSLSession: SecureSession {
     func read(into buffer: UnsafeMutableRawBufferPointer) -> ReadOutcome {
         let outcome = run { engine -> ReadOutcome in
             if let failure = engine.readFailure { return finishRead(0, .failed(failure)) }
+            guard engine.link.pointee.output.count <= Self.outputLimit else {
+                readWaitsForWritable.store(true, ordering: .releasing)
+                return .wouldBlock
+            }
             var total = 0
             // One record a call; more only as far as they have been taken off the socket.
             while total < buffer.count, total == 0 || SSL_has_pending(engine.ssl) == 1 {
@@ -361,7 +392,6 @@ final class OpenSSLSession: SecureSession {
                 return finishRead(total, engine.ending(of: result, .read, endpoint: endpoint))
             }
             holdsInput.store(SSL_has_pending(engine.ssl) == 1, ordering: .releasing)
-            readWaitsForWritable.store(false, ordering: .releasing)
             return .received(total)
         }
         return outcome ?? .closed
@@ -372,12 +402,8 @@ final class OpenSSLSession: SecureSession {
     private func finishRead(_ total: Int, _ ending: OpenSSLEngine.Ending) -> ReadOutcome {
         let outcome: ReadOutcome
         var isFinal = false
-        readWaitsForWritable.store(false, ordering: .releasing)
         switch ending {
-        case .needsReadable: outcome = .wouldBlock
-        case .needsWritable:
-            readWaitsForWritable.store(true, ordering: .releasing)
-            outcome = .wouldBlock
+        case .needsReadable, .needsWritable: outcome = .wouldBlock
         case .closed: (outcome, isFinal) = (.closed, true)
         case .failed(let error): (outcome, isFinal) = (.failed(error), true)
         }
@@ -386,32 +412,59 @@ final class OpenSSLSession: SecureSession {
     }
 
     func write(_ buffer: UnsafeRawBufferPointer) -> WriteOutcome {
-        let limit = min(buffer.count, Self.octetsPerWrite)
         let outcome = run { engine -> WriteOutcome in
-            if let failure = engine.writeFailure { return .failed(failure) }
             writeWaitsForReadable.store(false, ordering: .releasing)
-            var total = 0
-            while total < limit {
-                var count = 0
-                let rest = UnsafeRawBufferPointer(rebasing: buffer[total..<limit])
-                let result = SSL_write_ex(engine.ssl, rest.baseAddress, rest.count, &count)
-                guard result != 1 else {
-                    total += count
+            engine.flush(endpoint: endpoint)
+            if let failure = engine.writeFailure { return .failed(failure) }
+            guard !engine.hasOutput else { return .wouldBlock }
+            var total = engine.withheld
+            engine.withheld = 0
+            let limit = min(buffer.count, total + Self.octetsPerWrite)
+            while total < limit, !engine.hasOutput {
+                let end = min(limit, total + Self.octetsPerSend)
+                guard let ending = encrypt(&engine, buffer, &total, upTo: end) else {
+                    engine.flush(endpoint: endpoint)
+                    if let failure = engine.writeFailure { return .failed(failure) }
                     continue
                 }
-                switch engine.ending(of: result, .write, endpoint: endpoint) {
+                switch ending {
                 case .needsWritable: break
                 case .needsReadable: writeWaitsForReadable.store(true, ordering: .releasing)
-                case .closed where total == 0:
-                    return .failed(TransportError(.write, errno: EPIPE, endpoint: endpoint))
-                case .failed(let error) where total == 0: return .failed(error)
-                case .closed, .failed: break
+                case .closed: return .failed(TransportError(.write, errno: EPIPE, endpoint: endpoint))
+                case .failed(let error): return .failed(error)
                 }
-                return total > 0 ? .sent(total) : .wouldBlock
+                break
             }
-            return .sent(total)
+            // Whoever has written everything does not come again; but somebody has to, to send what is left.
+            if engine.hasOutput, total == buffer.count {
+                engine.withheld = 1
+                total -= 1
+            }
+            return total > 0 ? .sent(total) : .wouldBlock
         }
         return outcome ?? .failed(closedHere(.write))
+    }
+
+    /// Encrypts octets from `total` on into the output; nil where all of them went.
+    private func encrypt(
+        _ engine: inout OpenSSLEngine,
+        _ buffer: UnsafeRawBufferPointer,
+        _ total: inout Int,
+        upTo end: Int
+    ) -> OpenSSLEngine.Ending? {
+        while total < end {
+            var count = 0
+            let rest = UnsafeRawBufferPointer(rebasing: buffer[total..<end])
+            let result = SSL_write_ex(engine.ssl, rest.baseAddress, rest.count, &count)
+            guard result == 1 else { return engine.ending(of: result, .write, endpoint: endpoint) }
+            total += count
+        }
+        return nil
+    }
+
+    func flush() {
+        // What `run` does after anything.
+        _ = run { _ in }
     }
 
     func sendCloseNotify() {

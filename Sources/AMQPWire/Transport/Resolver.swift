@@ -16,7 +16,6 @@ struct Resolver: Sendable {
     static func literal(_ host: String, port: UInt16) -> SocketAddress? {
         var text = host[...]
         if text.first == "[", text.last == "]" { text = text.dropFirst().dropLast() }
-        // Only what begins like an address: the system also takes "0x7f.1" and the like, and so do we, but not an empty name.
         guard !text.isEmpty, !text.utf8.contains(0) else { return nil }
         guard case .success(let found) = query(String(text), port: port, flags: AI_NUMERICHOST) else { return nil }
         return found.first
@@ -60,7 +59,7 @@ struct Resolver: Sendable {
     private static func failure(_ code: Int32, systemError: Int32, host: String, endpoint: String) -> TransportError {
         let detail: String
         switch code {
-        case EAI_NONAME, EAI_NODATA:
+        case EAI_NONAME, noData:
             detail = "no such host: check the name, /etc/hosts and the name service"
         case EAI_AGAIN:
             detail = "the name service does not answer: check /etc/resolv.conf and the network"
@@ -72,7 +71,6 @@ struct Resolver: Sendable {
         return TransportError(.resolve, .name, endpoint: endpoint, detail: detail)
     }
 
-    /// Answers of glibc that its headers show to GNU programs only.
-    // swift-format-ignore: AlwaysUseLowerCamelCase
-    private static let EAI_NODATA: Int32 = -5
+    /// `EAI_NODATA`, which glibc's headers show to GNU programs only.
+    private static let noData: Int32 = -5
 }

@@ -20,16 +20,23 @@ enum HandshakeStep {
 
 /// The encryption of one connected socket. Never blocks; any thread.
 ///
-/// Reading and writing each may have to wait for the socket to become readable *or* writable, whichever of the two TLS needs
-/// next: `readNeedsWritable` and `writeNeedsReadable` say when it is the unexpected one.
+/// TLS speaks in both directions whatever its user does, so reading may leave something to send, and either may have to wait
+/// for the other. The four flags tell the loop what to watch the socket for besides what its user wants.
 protocol SecureSession: AnyObject, Sendable {
     func handshake() -> HandshakeStep
     func read(into buffer: UnsafeMutableRawBufferPointer) -> ReadOutcome
     func write(_ buffer: UnsafeRawBufferPointer) -> WriteOutcome
-    /// Tells the peer that no more follows, where that can be said without waiting.
+    /// Sends what is left to send, as far as the kernel takes it. Failures show in the next write.
+    func flush()
+    /// Tells the peer that no more follows, as far as that can be said without waiting.
     func sendCloseNotify()
+    /// Whether there is input that is no longer in the socket.
     var hasBufferedInput: Bool { get }
+    /// Whether there is output that the kernel has not taken yet: ``flush()`` once the socket is writable.
+    var hasUnsentOutput: Bool { get }
+    /// Whether reading has to wait until output has been sent.
     var readNeedsWritable: Bool { get }
+    /// Whether writing has to wait until something has been read.
     var writeNeedsReadable: Bool { get }
     /// Known once the handshake is done.
     var facts: TLSFacts { get }
