@@ -32,8 +32,7 @@ extension AMQPChannel {
         if let priority { arguments["x-priority"] = .int32(priority) }
         let tag = consumerTag.isEmpty ? driver.makeConsumerTag() : consumerTag
         return AMQPConsumer(
-            driver: driver,
-            channel: record,
+            channel: self,
             queue: queue,
             tag: AMQPText(tag),
             options: .init(noAck: noAck, exclusive: exclusive, arguments: arguments, prefetchCount: prefetchCount)
@@ -45,19 +44,14 @@ extension AMQPChannel {
         let epoch = driver.state.withLock { $0.epoch }
         switch try await driver.answer(.basicGet(.init(queue: AMQPText(queue), noAck: noAck)), record) {
         case .message(let ok, let message):
-            return Delivery(
-                driver: driver,
-                channel: record,
-                epoch: epoch,
-                isSettled: noAck,
-                deliver: .init(
-                    deliveryTag: ok.deliveryTag,
-                    redelivered: ok.redelivered,
-                    exchange: ok.exchange,
-                    routingKey: ok.routingKey
-                ),
-                message: message
+            let deliver = Method.BasicDeliver(
+                deliveryTag: ok.deliveryTag,
+                redelivered: ok.redelivered,
+                exchange: ok.exchange,
+                routingKey: ok.routingKey
             )
+            let arrival = Arrival(epoch: epoch, deliver: deliver, message: message)
+            return Delivery(arrival, channel: self, isSettled: noAck)
         case .reply, .done: return nil
         case .failure(let error): throw error
         }

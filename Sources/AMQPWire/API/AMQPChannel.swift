@@ -2,17 +2,21 @@
 ///
 /// Calls on a channel are answered one after another, so give tasks that should not wait for each other channels of their
 /// own. An error that the broker reports (404, 406 …) closes the channel; open another. A channel survives the loss of its
-/// connection, if that is recovered.
+/// connection, if that is recovered. It keeps its connection alive, and is kept alive by what comes of it: consumers,
+/// prepared publishers, receipts and deliveries. The last to go closes it.
 ///
 /// All calls throw ``AMQPError``: `channelClosed` with the broker's reply code, `closed`, `timedOut`, `cancelled`, and
 /// `invalidArgument` for names and tables that do not fit the protocol.
 public final class AMQPChannel: Sendable {
     let driver: ConnectionDriver
     let record: ChannelRecord
+    /// Held, because the last to let go of a connection closes it.
+    private let connection: AMQPConnection
 
-    init(_ driver: ConnectionDriver, _ record: ChannelRecord) {
-        self.driver = driver
+    init(_ connection: AMQPConnection, _ record: ChannelRecord) {
+        self.connection = connection
         self.record = record
+        driver = connection.driver
     }
 
     deinit {

@@ -1,7 +1,8 @@
 /// A connection to a RabbitMQ broker, or another that speaks AMQP 0-9-1.
 ///
 /// It outlives the broker: a lost connection is made anew, with its channels, what was declared on them and their consumers,
-/// while calls and publishes wait. Safe to use from any number of tasks at once.
+/// while calls and publishes wait. Safe to use from any number of tasks at once. It lives until it is closed, or until neither
+/// it nor one of its channels is held any more.
 ///
 /// ```swift
 /// try await AMQPConnection.withConnection("amqp://guest:guest@localhost") { connection in
@@ -76,14 +77,14 @@ public final class AMQPConnection: Sendable {
         await driver.close()
     }
 
-    /// Opens a channel. It stays open until it is closed, by either side.
+    /// Opens a channel. It stays open until it is closed, by either side, or nobody holds it any more.
     ///
     /// - Parameter confirmWindow: unconfirmed publishes that may be outstanding before publishers wait.
     /// - Throws: ``AMQPError``: `tooManyChannels`, `closed`, `timedOut`, `cancelled`.
     public func openChannel(confirmWindow: Int = 1_000) async throws(AMQPError) -> AMQPChannel {
         let record = ChannelRecord(confirmWindow: confirmWindow)
         try await driver.openChannel(record)
-        return AMQPChannel(driver, record)
+        return AMQPChannel(self, record)
     }
 
     /// Opens a channel, runs `body`, and closes the channel however `body` ends.

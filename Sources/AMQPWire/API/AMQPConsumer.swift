@@ -11,8 +11,7 @@ public struct AMQPConsumer: AsyncSequence, Sendable {
     public typealias Element = Delivery
     public typealias Failure = AMQPError
 
-    let driver: ConnectionDriver
-    let channel: ChannelRecord
+    let channel: AMQPChannel
     let queue: String
     let tag: AMQPText
     let options: ConsumerRecord.Options
@@ -28,7 +27,7 @@ public struct AMQPConsumer: AsyncSequence, Sendable {
     ///
     /// - Throws: ``AMQPError`` where the broker does not answer.
     public func cancel() async throws(AMQPError) {
-        try await driver.cancelConsumer(tag, channel)
+        try await channel.driver.cancelConsumer(tag, channel.record)
     }
 
     /// Reads the deliveries. The last copy that goes ends the consumer.
@@ -57,7 +56,7 @@ public struct AMQPConsumer: AsyncSequence, Sendable {
         }
 
         deinit {
-            if let record = record.withLock({ $0 }) { consumer.driver.abandonConsumer(record) }
+            if let record = record.withLock({ $0 }) { consumer.channel.driver.abandonConsumer(record) }
         }
 
         func next() async throws(AMQPError) -> Delivery? {
@@ -65,11 +64,12 @@ public struct AMQPConsumer: AsyncSequence, Sendable {
             if let started = self.record.withLock({ $0 }) {
                 record = started
             } else {
-                record = try await consumer.driver.startConsumer(consumer)
+                record = try await consumer.channel.driver.startConsumer(consumer)
                 self.record.withLock { $0 = record }
             }
-            switch await consumer.driver.next(record) {
-            case .delivery(let delivery): return delivery
+            switch await consumer.channel.driver.next(record) {
+            case .delivery(let arrival):
+                return Delivery(arrival, channel: consumer.channel, isSettled: consumer.options.noAck)
             case .ended(nil): return nil
             case .ended(let error?): throw error
             }

@@ -53,7 +53,7 @@ final class ConsumerRecord: @unchecked Sendable {
 
     /// What the reader gets.
     enum Next: Sendable {
-        case delivery(Delivery)
+        case delivery(Arrival)
         case ended(AMQPError?)
     }
 
@@ -61,7 +61,7 @@ final class ConsumerRecord: @unchecked Sendable {
     let tag: AMQPText
     var queue: String
     let options: Options
-    private var waiting: RingBuffer<Delivery>
+    private var waiting: RingBuffer<Arrival>
     private var reader: UnsafeContinuation<Next, Never>?
     private var ending: Next?
 
@@ -74,7 +74,7 @@ final class ConsumerRecord: @unchecked Sendable {
     }
 
     /// Hands a delivery to the reader, or keeps it until asked.
-    func offer(_ delivery: Delivery, _ aftermath: inout Aftermath) {
+    func offer(_ delivery: Arrival, _ aftermath: inout Aftermath) {
         if let reader {
             self.reader = nil
             aftermath.deliveries.append((reader, .delivery(delivery)))
@@ -95,7 +95,7 @@ final class ConsumerRecord: @unchecked Sendable {
     }
 
     /// The deliveries that nobody took.
-    func takeAll() -> [Delivery] { waiting.removeAll() }
+    func takeAll() -> [Arrival] { waiting.removeAll() }
 
     /// What is not acknowledged will come again, so what waits here would come twice.
     func connectionLost() {

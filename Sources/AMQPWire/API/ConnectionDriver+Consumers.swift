@@ -2,7 +2,7 @@ extension ConnectionDriver {
     /// Starts a consumer, which is registered before the broker hears of it: its deliveries may follow consume-ok at once.
     func startConsumer(_ consumer: AMQPConsumer) async throws(AMQPError) -> ConsumerRecord {
         let record = ConsumerRecord(
-            channel: consumer.channel,
+            channel: consumer.channel.record,
             tag: consumer.tag,
             queue: consumer.queue,
             options: consumer.options
@@ -93,7 +93,7 @@ extension ConnectionDriver.State {
         let left = record.takeAll()
         guard !record.options.noAck, let number = record.channel.number else { return }
         for delivery in left {
-            let nack = Method.BasicNack(deliveryTag: delivery.deliveryTag, multiple: false, requeue: true)
+            let nack = Method.BasicNack(deliveryTag: delivery.deliver.deliveryTag, multiple: false, requeue: true)
             try? core.send(.basicNack(nack), channel: number)
         }
     }

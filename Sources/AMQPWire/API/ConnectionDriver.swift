@@ -146,7 +146,8 @@ struct Aftermath: ~Copyable {
     var startsRecovery = false
 
     var isEmpty: Bool {
-        buffer == nil && firstAnswer == nil && answers.isEmpty && deliveries.isEmpty && events.isEmpty && ending == nil && !startsRecovery
+        buffer == nil && firstAnswer == nil && answers.isEmpty && deliveries.isEmpty && events.isEmpty && ending == nil
+            && !startsRecovery
     }
 }
 
@@ -269,7 +270,7 @@ extension ConnectionDriver.State {
                     .connected(peer: core.options.peer, serverProperties: outcome.serverProperties)
                 )
             case .delivered(let number, let deliver, let message):
-                delivered(number, deliver, message, driver, &aftermath)
+                delivered(number, deliver, message, &aftermath)
             case .returned(_, let message): aftermath.events.append(.returned(message))
             case .consumerCancelled(let number, let tag): consumerCancelled(number, tag, &aftermath)
             case .channelClosed(let number, let error): channelClosed(number, error, &aftermath)
@@ -287,7 +288,6 @@ extension ConnectionDriver.State {
         _ number: UInt16,
         _ deliver: Method.BasicDeliver,
         _ message: Message,
-        _ driver: ConnectionDriver,
         _ aftermath: inout Aftermath
     ) {
         guard let consumer = channelsByNumber[number]?.consumers[deliver.consumerTag] else {
@@ -296,15 +296,7 @@ extension ConnectionDriver.State {
             try? core.send(.basicNack(nack), channel: number)
             return
         }
-        let delivery = Delivery(
-            driver: driver,
-            channel: consumer.channel,
-            epoch: epoch,
-            isSettled: consumer.options.noAck,
-            deliver: deliver,
-            message: message
-        )
-        consumer.offer(delivery, &aftermath)
+        consumer.offer(Arrival(epoch: epoch, deliver: deliver, message: message), &aftermath)
     }
 
     private mutating func consumerCancelled(_ number: UInt16, _ tag: AMQPText, _ aftermath: inout Aftermath) {

@@ -1,3 +1,11 @@
+/// A message as it came for a consumer, until it is taken.
+struct Arrival: Sendable {
+    /// Number of the connection that it came over.
+    var epoch: UInt64
+    var deliver: Method.BasicDeliver
+    var message: Message
+}
+
 /// A message that a consumer or a get brought.
 ///
 /// Unless it came without acknowledgements (`noAck`), it belongs to the broker until it is acknowledged: what is neither
@@ -16,30 +24,21 @@ public struct Delivery: Sendable {
     /// The message.
     public let message: Message
 
-    private let driver: ConnectionDriver
-    private let channel: ChannelRecord
+    private let channel: AMQPChannel
     private let epoch: UInt64
     /// Whether the broker forgot it as it sent it.
     private let isSettled: Bool
 
-    init(
-        driver: ConnectionDriver,
-        channel: ChannelRecord,
-        epoch: UInt64,
-        isSettled: Bool,
-        deliver: Method.BasicDeliver,
-        message: Message
-    ) {
-        self.driver = driver
+    init(_ arrival: Arrival, channel: AMQPChannel, isSettled: Bool) {
         self.channel = channel
-        self.epoch = epoch
         self.isSettled = isSettled
-        self.message = message
-        deliveryTag = deliver.deliveryTag
-        isRedelivered = deliver.redelivered
-        exchange = deliver.exchange.string
-        routingKey = deliver.routingKey.string
-        consumerTag = deliver.consumerTag.string
+        epoch = arrival.epoch
+        message = arrival.message
+        deliveryTag = arrival.deliver.deliveryTag
+        isRedelivered = arrival.deliver.redelivered
+        exchange = arrival.deliver.exchange.string
+        routingKey = arrival.deliver.routingKey.string
+        consumerTag = arrival.deliver.consumerTag.string
     }
 
     /// The body.
@@ -75,9 +74,10 @@ public struct Delivery: Sendable {
 
     private func settle(_ method: Method) throws(AMQPError) {
         guard !isSettled else { return }
-        try driver.perform(.soon) { (state) throws(AMQPError) in
-            if let error = channel.closed { throw error }
-            guard state.epoch == epoch, let number = channel.number else { return }
+        let record = channel.record
+        try channel.driver.perform(.soon) { (state) throws(AMQPError) in
+            if let error = record.closed { throw error }
+            guard state.epoch == epoch, let number = record.number else { return }
             try state.core.send(method, channel: number)
         }
     }

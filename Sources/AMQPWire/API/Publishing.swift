@@ -2,8 +2,7 @@
 public struct PublishReceipt: Sendable {
     /// Number of the publish on its channel and connection, from 1.
     public let deliveryTag: UInt64
-    let driver: ConnectionDriver
-    let record: ChannelRecord
+    let channel: AMQPChannel
     let epoch: UInt64
 
     /// Waits until the broker has taken the message over.
@@ -13,6 +12,7 @@ public struct PublishReceipt: Sendable {
     /// - Throws: ``AMQPError``: `publishRefused`, `publishReturned`, or an error whose `delivery` is `unknown` where the
     ///   channel or connection ended before the confirm came.
     public nonisolated(nonsending) func confirmed() async throws(AMQPError) {
+        let (driver, record) = (channel.driver, channel.record)
         let deadline = driver.deadline(driver.configuration.confirmTimeout)
         let waiter = try driver.perform { (state) throws(AMQPError) -> WaiterID? in
             if let error = record.closed { throw error.with(delivery: .unknown) }
@@ -53,20 +53,18 @@ public struct OutgoingMessage: Sendable {
 
 /// Publishes many messages to one exchange with one routing key and one set of properties, whose frames it makes once.
 public final class PreparedPublisher: Sendable {
-    // A class, because a copy of a structure with three references costs three counts for each message.
-    private let driver: ConnectionDriver
-    private let record: ChannelRecord
+    // A class, because each copy of a structure with two references costs two counts, for each message.
+    private let channel: AMQPChannel
     private let frames: PreparedFrames
 
-    init(driver: ConnectionDriver, record: ChannelRecord, frames: PreparedFrames) {
-        self.driver = driver
-        self.record = record
+    init(channel: AMQPChannel, frames: PreparedFrames) {
+        self.channel = channel
         self.frames = frames
     }
 
     /// Publishes a message and returns when the broker has confirmed it. See ``AMQPChannel/publish(_:exchange:routingKey:properties:mandatory:)-([UInt8],_,_,_,_)``.
     public nonisolated(nonsending) func publish(_ body: [UInt8]) async throws(AMQPError) {
-        try await driver.publishConfirmed(record) { (core, channel) throws(AMQPError) in
+        try await channel.driver.publishConfirmed(channel.record) { (core, channel) throws(AMQPError) in
             try body.withUnsafeBufferPointer { (body) throws(AMQPError) in
                 try core.publish(frames, body: UnsafeRawBufferPointer(body), on: channel)
             }
@@ -76,7 +74,7 @@ public final class PreparedPublisher: Sendable {
     /// Publishes a message whose confirm can be awaited later.
     @discardableResult
     public nonisolated(nonsending) func submit(_ body: [UInt8]) async throws(AMQPError) -> PublishReceipt {
-        try await driver.submit(record) { (core, channel) throws(AMQPError) in
+        try await channel.driver.submit(channel) { (core, channel) throws(AMQPError) in
             try body.withUnsafeBufferPointer { (body) throws(AMQPError) in
                 try core.publish(frames, body: UnsafeRawBufferPointer(body), on: channel)
             }
@@ -85,7 +83,7 @@ public final class PreparedPublisher: Sendable {
 
     /// Publishes a message without asking for a confirm; returns when it is queued for the socket.
     public nonisolated(nonsending) func send(_ body: [UInt8]) async throws(AMQPError) {
-        _ = try await driver.publish(record, .soon) { (core, channel) throws(AMQPError) in
+        _ = try await channel.driver.publish(channel.record, .soon) { (core, channel) throws(AMQPError) in
             try body.withUnsafeBufferPointer { (body) throws(AMQPError) in
                 try core.publish(frames, body: UnsafeRawBufferPointer(body), on: channel)
             }
@@ -181,7 +179,7 @@ extension AMQPChannel {
             routingKey: AMQPText(routingKey),
             mandatory: mandatory
         )
-        return try await driver.submit(record) { (core, channel) throws(AMQPError) in
+        return try await driver.submit(self) { (core, channel) throws(AMQPError) in
             try core.publish(method, properties: properties, bytes: body, on: channel)
         }
     }
@@ -219,11 +217,7 @@ extension AMQPChannel {
             routingKey: AMQPText(routingKey),
             mandatory: mandatory
         )
-        return PreparedPublisher(
-            driver: driver,
-            record: record,
-            frames: try PreparedFrames(method, properties: properties)
-        )
+        return PreparedPublisher(channel: self, frames: try PreparedFrames(method, properties: properties))
     }
 
     /// Waits until the broker has confirmed everything published on the channel so far.
@@ -356,11 +350,11 @@ extension ConnectionDriver {
 
     /// Publishes and hands out a receipt.
     nonisolated(nonsending) func submit(
-        _ record: ChannelRecord,
+        _ channel: AMQPChannel,
         _ encode: Encoding
     ) async throws(AMQPError) -> PublishReceipt {
-        let (tag, epoch) = try await publish(record, .soon, confirms: true, encode)
-        return PublishReceipt(deliveryTag: tag ?? 0, driver: self, record: record, epoch: epoch)
+        let (tag, epoch) = try await publish(channel.record, .soon, confirms: true, encode)
+        return PublishReceipt(deliveryTag: tag ?? 0, channel: channel, epoch: epoch)
     }
 
     /// Publishes and waits for the confirm.
