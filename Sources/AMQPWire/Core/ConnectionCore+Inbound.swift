@@ -17,6 +17,10 @@ extension ConnectionCore {
         if case .closed = phase { true } else { false }
     }
 
+    private var isClosing: Bool {
+        if case .closing = phase { true } else { false }
+    }
+
     private mutating func malformed(_ error: WireError) {
         if case .handshaking(let handshake, _) = phase, handshake.phase == .greeting {
             ended(
@@ -90,6 +94,7 @@ extension ConnectionCore {
         case .connectionCloseOk:
             guard case .closing(let error, _, _) = phase else { return unexpected("connection.close-ok unasked", 503) }
             ended(error)
+        case _ where isClosing: break  // What a broker sends before it sees our close is of no use any more.
         case .connectionBlocked(let blocked):
             blockedReason = blocked.reason.string
             note(.blocked(reason: blocked.reason.string))
@@ -128,7 +133,8 @@ extension ConnectionCore {
         if let limits {
             encoder.maxFrameSize = limits.frameMax
             // RabbitMQ tolerates frames that are a little too large, and some brokers send them.
-            decoder.limits.frameSize = limits.frameMax == 0 ? 0 : limits.frameMax &+ 8
+            let (tolerated, isBeyond) = limits.frameMax.addingReportingOverflow(8)
+            decoder.limits.frameSize = limits.frameMax == 0 || isBeyond ? 0 : tolerated
             heartbeat = HeartbeatMonitor(seconds: limits.heartbeat, now: now)
         }
         for method in methods {
@@ -176,6 +182,8 @@ extension ConnectionCore {
         case _ where channel.phase == .closing:
             // What a broker sends before it sees our close is of no use any more.
             if method.id.traits.hasContent { channel.content.methodReceived(method) }
+        case _ where channel.phase == .opening: replied(method, nil, channel)
+        case .basicGetOk where channel.inFlight?.request.id != .basicGet: replied(method, nil, channel)
         case .basicDeliver, .basicReturn, .basicGetOk: channel.content.methodReceived(method)
         case .basicAck(let ack): settled(channel, ack.deliveryTag, multiple: ack.multiple, refused: false)
         case .basicNack(let nack): settled(channel, nack.deliveryTag, multiple: nack.multiple, refused: true)

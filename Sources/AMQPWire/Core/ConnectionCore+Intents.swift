@@ -58,6 +58,7 @@ extension ConnectionCore {
 
     /// Sends the next call of a channel if none is in flight.
     mutating func startNextCall(_ channel: ChannelCore) {
+        guard obstacle == nil else { return }
         while channel.inFlight == nil, let call = channel.queue.popFirst() {
             do throws(WireError) {
                 // In flight before its bytes can leave.

@@ -182,13 +182,13 @@ struct ReactionTableTests {
         connection.open-ok           c c a 3 - 4 3 3 - 3 5 5 . . . c .
         connection.close             c c c c - 4 3 3 - 3 5 5 . a . c .
         connection.close-ok          c c c 3 - 4 3 3 - 3 5 5 . c . c .
-        connection.blocked           a a a a - 4 3 3 - 3 5 5 . a . c .
-        connection.unblocked         a a a a - 4 3 3 - 3 5 5 . a . c .
+        connection.blocked           a a a a - 4 3 3 - 3 5 5 . . . c .
+        connection.unblocked         a a a a - 4 3 3 - 3 5 5 . . . c .
         connection.update-secret     c c c 3 - 4 3 3 - 3 5 5 . . . c .
-        connection.update-secret-ok  c c c 3 a 4 3 3 - 3 5 5 . c . c .
+        connection.update-secret-ok  c c c 3 a 4 3 3 - 3 5 5 . . . c .
         channel.open                 c c c 3 - 4 3 3 - 3 5 5 . . . c .
         channel.open-ok              c c c 3 - 4 a 3 - 3 5 5 . . . c .
-        channel.flow                 c c c 3 - 4 a a - a 5 5 . . . c .
+        channel.flow                 c c c 3 - 4 3 a - a 5 5 . . . c .
         channel.flow-ok              c c c 3 - 4 3 3 a 3 5 5 . . . c .
         channel.close                c c c 3 - 4 a a - a 5 5 a . . c .
         channel.close-ok             c c c 3 - 4 3 3 - 3 5 5 a . . c .
@@ -214,13 +214,13 @@ struct ReactionTableTests {
         basic.qos-ok                 c c c 3 - 4 3 3 a 3 5 5 . . . c .
         basic.consume                c c c 3 - 4 3 3 - 3 5 5 . . . c .
         basic.consume-ok             c c c 3 - 4 3 3 a 3 5 5 . . . c .
-        basic.cancel                 c c c 3 - 4 a a - a 5 5 . . . c .
+        basic.cancel                 c c c 3 - 4 3 a - a 5 5 . . . c .
         basic.cancel-ok              c c c 3 - 4 3 3 a 3 5 5 . . . c .
         basic.publish                c c c 3 - 4 3 3 - 3 5 5 a . . c .
-        basic.return                 c c c 3 - 4 a a - a 5 5 a . . c .
-        basic.deliver                c c c 3 - 4 a a - a 5 5 a . . c .
+        basic.return                 c c c 3 - 4 3 a - a 5 5 a . . c .
+        basic.deliver                c c c 3 - 4 3 a - a 5 5 a . . c .
         basic.get                    c c c 3 - 4 3 3 - 3 5 5 . . . c .
-        basic.get-ok                 c c c 3 - 4 a a a a 5 5 a . . c .
+        basic.get-ok                 c c c 3 - 4 3 3 a 3 5 5 a . . c .
         basic.get-empty              c c c 3 - 4 3 3 a 3 5 5 . . . c .
         basic.ack                    c c c 3 - 4 3 3 - a 5 5 . . . c .
         basic.reject                 c c c 3 - 4 3 3 - 3 5 5 . . . c .
