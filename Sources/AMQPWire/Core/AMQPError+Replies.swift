@@ -15,7 +15,9 @@ extension AMQPError {
                         + "check user and password (\(close.replyCode): \(text))"
                 }
             case .openingVirtualHost:
-                if close.replyCode == 530 || close.replyCode == 403 || close.replyCode == 402 {
+                // A limit of connections is lifted when another one ends.
+                let isFull = text.contains("connection limit (")
+                if !isFull, close.replyCode == 530 || close.replyCode == 403 || close.replyCode == 402 {
                     code = .virtualHostRefused
                     message =
                         "the broker \(options.peer) refused the virtual host '\(settings.virtualHost)': make sure that it "

@@ -9,7 +9,7 @@
 /// which ``deadlinePassed(now:)`` has something to do; and the intents (`call`, `publish`, …) stand in `ConnectionCore+Intents`.
 ///
 /// Choices that the specification leaves open: a violation by the peer closes the connection with the fitting reply code and
-/// does not wait for more than the close timeout; frames on a channel that was closed are dropped until its close-ok; a server's
+/// does not wait for close-ok; frames on a channel that was closed are dropped until its close-ok; a server's
 /// `basic.cancel` is answered only if it asks for an answer.
 struct ConnectionCore: ~Copyable, Sendable {
     /// What a connection is given.
@@ -129,7 +129,7 @@ extension ConnectionCore {
             heartbeat?.sent(at: now)
         case .peerIsSilent:
             let seconds = outcome?.limits.heartbeat ?? 0
-            ended(
+            transportEnded(
                 AMQPError(
                     .connectionLost,
                     "the broker \(options.peer) has sent nothing for \(UInt32(seconds) * 2) s, two heartbeat intervals"
@@ -141,10 +141,10 @@ extension ConnectionCore {
 
     private mutating func expire(_ waiter: WaiterID) {
         guard let role = waiters.role(waiter) else { return }
-        giveUp(waiter, AMQPError(.timedOut, scope: .channel, "no answer in time to \(description(role))"))
         if role == .opening {
-            ended(AMQPError(.timedOut, "the broker \(options.peer) did not finish the handshake in time"))
+            return ended(AMQPError(.timedOut, "the broker \(options.peer) did not finish the handshake in time"))
         }
+        giveUp(waiter, AMQPError(.timedOut, scope: .channel, "no answer in time to \(description(role))"))
     }
 
     private func description(_ role: WaiterTable.Role) -> String {

@@ -153,8 +153,12 @@ final class CoreRig {
     /// Leads the handshake to its end.
     func open(channelMax: UInt16 = 2_047, frameMax: UInt32 = 131_072, heartbeat: UInt16 = 0) {
         receive(.connectionStart, 0, Self.start)
-        receive(.connectionTune, 0, [.number(UInt64(channelMax)), .number(UInt64(frameMax)), .number(UInt64(heartbeat))])
+        tune(UInt64(channelMax), UInt64(frameMax), UInt64(heartbeat))
         receive(.connectionOpenOk)
+    }
+
+    func tune(_ channelMax: UInt64, _ frameMax: UInt64, _ heartbeat: UInt64) {
+        receive(.connectionTune, 0, [.number(channelMax), .number(frameMax), .number(heartbeat)])
     }
 
     /// Opens a channel.
@@ -186,6 +190,11 @@ final class CoreRig {
 
     // MARK: - Looking
 
+    var opening: WaiterID? { core.opening }
+    var deadline: Moment? { core.deadline }
+    var outcome: Handshake.Outcome? { core.outcome }
+    var statistics: ConnectionStatistics { core.statistics }
+
     /// Why the connection is over, if it is.
     var end: AMQPError? {
         if case .closed(let error) = core.phase { error } else { nil }
@@ -214,7 +223,8 @@ final class CoreRig {
             Issue.record("a waiter has \(count) answers (\(comment ?? ""))", sourceLocation: sourceLocation)
         }
         if end != nil {
-            #expect(core.waiters.count == 0, comment, sourceLocation: sourceLocation)
+            let left = core.waiters.count
+            #expect(left == 0, comment, sourceLocation: sourceLocation)
             #expect(closedEvents == 1, comment, sourceLocation: sourceLocation)
         }
     }
