@@ -4,7 +4,8 @@
 ///                            └──close from the broker, answered at once──> gone
 ///
 /// One call is in flight at a time, since brokers answer pipelined calls out of order; the others wait in a queue. A call that
-/// its caller gave up stays in flight until its reply came, so that the reply cannot be taken for another's.
+/// its caller gave up stays in flight until its reply came, so that the reply cannot be taken for another's; what it brought
+/// is given back: a message, a consumer, an open channel.
 final class ChannelCore: @unchecked Sendable {
     // Unchecked: it is reached only through the one core that it belongs to, and goes wherever that goes.
 
@@ -19,6 +20,9 @@ final class ChannelCore: @unchecked Sendable {
         var waiter: WaiterID?
         var request: Method
     }
+
+    /// What closes a channel that is not needed any more.
+    static let close = Method.channelClose(.init(replyCode: 200, replyText: "Goodbye"))
 
     let number: UInt16
     var phase = Phase.opening

@@ -176,9 +176,7 @@ extension ConnectionCore {
             guard channel.phase == .closing else {
                 return unexpected("channel.close-ok unasked", 503, method: method.id)
             }
-            let call = channel.inFlight
             drop(channel, AMQPError(.closed, scope: .channel, "the channel is closed"))
-            if let waiter = call?.waiter { answer(waiter, .done) }
         case _ where channel.phase == .closing:
             // What a broker sends before it sees our close is of no use any more.
             if method.id.traits.hasContent { channel.content.methodReceived(method) }
@@ -213,25 +211,52 @@ extension ConnectionCore {
             } else {
                 answer(waiter, .reply(method))
             }
+        } else {
+            undo(call.request, method, channel)
         }
         startNextCall(channel)
     }
 
+    /// Gives back what a call brought that its caller has given up: nobody else could.
+    private mutating func undo(_ request: Method, _ reply: Method, _ channel: ChannelCore) {
+        switch (request, reply) {
+        case (.basicGet(let get), .basicGetOk(let getOk)) where !get.noAck:
+            try? encoder.append(Method.BasicReject(deliveryTag: getOk.deliveryTag, requeue: true), channel: channel.number)
+        case (.basicConsume, .basicConsumeOk(let consumeOk)):
+            let cancel = Method.BasicCancel(consumerTag: consumeOk.consumerTag, noWait: true)
+            try? encoder.append(cancel, channel: channel.number)
+        case (.channelOpen, _):
+            channel.queue.append(ChannelCore.Call(request: ChannelCore.close))
+        default: break  // Nothing that lasts, or nothing that could be told from what others did.
+        }
+    }
+
     private mutating func channelCloseReceived(_ close: Method.ChannelClose, _ channel: ChannelCore) {
         try? encoder.append(Method.ChannelCloseOk(), channel: channel.number)
-        // Ours crossed it; its close-ok is still to come.
-        if channel.phase == .closing { return }
         let error = AMQPError(channelClosed: close)
-        drop(channel, error)
+        if channel.phase == .closing {
+            // Ours crossed it; its close-ok is still to come.
+            failWaiters(channel, error)
+        } else {
+            drop(channel, error)
+        }
         note(.channelClosed(channel: channel.number, error))
     }
 
-    /// Forgets a channel and answers all who wait for it, apart from the caller of its close.
+    /// Forgets a channel and answers all who wait for it.
     private mutating func drop(_ channel: ChannelCore, _ error: AMQPError) {
-        let closer = channel.phase == .closing ? channel.inFlight?.waiter : nil
         channels[Int(channel.number)] = nil
-        let theirs = waiters.all { $0.channel == channel.number }
-        for waiter in theirs where waiter != closer {
+        let closers = channel.queue.removeAll() + [channel.inFlight].compactMap { $0 }
+        for call in closers where call.request.id == .channelClose {
+            if let waiter = call.waiter { answer(waiter, .done) }
+        }
+        failWaiters(channel, error)
+    }
+
+    /// Answers all who wait for a channel, apart from the caller of its close that is under way.
+    private mutating func failWaiters(_ channel: ChannelCore, _ error: AMQPError) {
+        let closer = channel.phase == .closing ? channel.inFlight?.waiter : nil
+        for waiter in waiters.all(where: { $0.channel == channel.number }) where waiter != closer {
             guard let role = waiters.remove(waiter) else { continue }
             note(.answered(waiter, .failure(error.meaning(for: role))))
         }

@@ -83,9 +83,10 @@ extension ConnectionCore {
         }
     }
 
-    /// Closes a channel. The waiter hears when the broker answered, whichever side was first.
+    /// Closes a channel once the calls before have their replies. The waiter hears when it is closed, whichever side was
+    /// first. The channel is closed even if the waiter gives up.
     mutating func closeChannel(_ number: UInt16, deadline: Moment?) throws(AMQPError) -> WaiterID {
-        try call(.channelClose(.init(replyCode: 200, replyText: "Goodbye")), channel: number, deadline: deadline)
+        try call(ChannelCore.close, channel: number, deadline: deadline)
     }
 
     /// Closes the connection. The waiter hears when it is over, in any case.

@@ -168,7 +168,13 @@ extension ConnectionCore {
         case .call(let number):
             guard let channel = channel(number) else { break }
             if channel.inFlight?.waiter == waiter { channel.inFlight?.waiter = nil }
-            channel.queue.removeAll { $0.waiter == waiter }
+            for call in channel.queue.removeAll() {
+                if call.waiter != waiter {
+                    channel.queue.append(call)
+                } else if call.request.id == .channelClose {
+                    channel.queue.append(ChannelCore.Call(request: call.request))
+                }
+            }
         case .confirm(let number, let tag):
             error.delivery = .unknown
             channel(number)?.ledger?.abandon(tag)

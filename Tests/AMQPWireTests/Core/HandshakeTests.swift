@@ -157,7 +157,7 @@ struct HandshakeTests {
     }
 
     private static let strangers: [[UInt8]] = [
-        Array("HTTP/1.1 400 Bad Request\r\n\r\n".utf8), [0x15, 3, 1, 0, 2, 2, 70], Array("SSH-2.0-OpenSSH_9.2\r\n".utf8),
+        Array("HTTP/1.1 400 Bad Request\r\n\r\n".utf8), [0x15, 3, 1, 0, 2, 2, 70], Array("SSH-2.0-Open\r\n".utf8),
         Array("AMXP\u{0}\u{0}\u{9}\u{1}".utf8), Array("220 mail ESMTP\r\n".utf8), [1, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF],
     ]
 
