@@ -60,6 +60,13 @@ extension AMQPError {
                 "the broker could not take the message over (basic.nack): publish it again after a pause",
                 delivery: .refused
             )
+        case .forgotten:
+            self.init(
+                .publishRefused,
+                scope: .message,
+                "more than \(ConfirmLedger.maxFailures) publishes failed before anybody asked; whether this one did is not known",
+                delivery: .unknown
+            )
         case .returned(let returned):
             self.init(
                 .publishReturned,

@@ -37,6 +37,8 @@ final class ChannelCore: @unchecked Sendable {
     var mayFlow = true
     /// Who waits for room to publish, first come first.
     var waitingForRoom = RingBuffer<WaiterID>()
+    /// How many of them were told to go on and have not come back yet; each has a place in the window.
+    var promised = 0
     /// Who waits for all confirms up to a tag.
     var waitingForConfirms: [(through: UInt64, waiter: WaiterID)] = []
 

@@ -221,7 +221,8 @@ extension ConnectionCore {
     private mutating func undo(_ request: Method, _ reply: Method, _ channel: ChannelCore) {
         switch (request, reply) {
         case (.basicGet(let get), .basicGetOk(let getOk)) where !get.noAck:
-            try? encoder.append(Method.BasicReject(deliveryTag: getOk.deliveryTag, requeue: true), channel: channel.number)
+            let reject = Method.BasicReject(deliveryTag: getOk.deliveryTag, requeue: true)
+            try? encoder.append(reject, channel: channel.number)
         case (.basicConsume, .basicConsumeOk(let consumeOk)):
             let cancel = Method.BasicCancel(consumerTag: consumeOk.consumerTag, noWait: true)
             try? encoder.append(cancel, channel: channel.number)

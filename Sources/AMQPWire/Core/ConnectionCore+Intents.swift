@@ -63,8 +63,7 @@ extension ConnectionCore {
             do throws(WireError) {
                 // In flight before its bytes can leave.
                 channel.inFlight = call
-                try encoder.append(call.request, channel: channel.number)
-                if case .channelClose = call.request { channel.phase = .closing }
+                try append(call.request, channel)
             } catch {
                 channel.inFlight = nil
                 let failure = AMQPError(invalid: error, call.request.id)
@@ -75,11 +74,21 @@ extension ConnectionCore {
 
     /// Sends a method that has no reply.
     mutating func send(_ method: Method, channel number: UInt16) throws(AMQPError) {
-        _ = try openChannel(number)
+        let channel = try openChannel(number)
         do throws(WireError) {
-            try encoder.append(method, channel: number)
+            try append(method, channel)
         } catch {
             throw AMQPError(invalid: error, method.id)
+        }
+    }
+
+    /// Appends a method of ours; what it changes here changes where it leaves.
+    private mutating func append(_ method: Method, _ channel: ChannelCore) throws(WireError) {
+        try encoder.append(method, channel: channel.number)
+        switch method.id {
+        case .channelClose: channel.phase = .closing
+        case .confirmSelect where channel.ledger == nil: channel.ledger = ConfirmLedger()
+        default: break  // The broker's business only.
         }
     }
 
@@ -119,16 +128,24 @@ extension AMQPError {
 // MARK: - Publishing
 
 extension ConnectionCore {
-    /// Whether a channel may publish now. Someone who was told to try again passes `retrying`; others go behind those who wait.
+    /// Whether a channel may publish now. Someone who was told to try again passes `retrying`, once; others go behind those
+    /// who wait or were told.
     func room(_ number: UInt16, retrying: Bool) throws(AMQPError) -> Room {
         let channel = try openChannel(number)
-        if !retrying, !channel.waitingForRoom.isEmpty { return .none }
-        return hasRoom(channel) ? .free : .none
+        if retrying {
+            channel.promised = max(0, channel.promised - 1)
+        } else if !channel.waitingForRoom.isEmpty {
+            return .none
+        }
+        return freePlaces(channel) > 0 ? .free : .none
     }
 
-    private func hasRoom(_ channel: ChannelCore) -> Bool {
-        blockedReason == nil && channel.mayFlow && encoder.bytes.count &+ inTransit < options.highWaterMark
-            && channel.ledger?.outstanding ?? 0 < channel.confirmWindow
+    /// How many may publish now who were not told so yet.
+    private func freePlaces(_ channel: ChannelCore) -> Int {
+        guard blockedReason == nil, channel.mayFlow, encoder.bytes.count &+ inTransit < options.highWaterMark else {
+            return 0
+        }
+        return channel.confirmWindow - (channel.ledger?.outstanding ?? 0) - channel.promised
     }
 
     /// Waits for room on a channel; someone who had waited before goes first.
@@ -141,10 +158,11 @@ extension ConnectionCore {
 
     /// Tells those who wait for room to try again, as many as there is room for.
     mutating func openGates() {
-        for case let channel? in channels where !channel.waitingForRoom.isEmpty && hasRoom(channel) {
-            var free = channel.confirmWindow - (channel.ledger?.outstanding ?? 0)
+        for case let channel? in channels where !channel.waitingForRoom.isEmpty {
+            var free = freePlaces(channel)
             while free > 0, let waiter = channel.waitingForRoom.popFirst() {
                 answer(waiter, .done)
+                channel.promised += 1
                 free -= 1
             }
         }
@@ -155,7 +173,6 @@ extension ConnectionCore {
         let channel = try openChannel(number)
         guard channel.ledger == nil else { return }
         try send(.confirmSelect(.init(nowait: true)), channel: number)
-        channel.ledger = ConfirmLedger()
     }
 
     /// Publishes a message. Returns its delivery tag, or nil without confirm mode.
@@ -174,6 +191,7 @@ extension ConnectionCore {
             try encoder.append(ContentHeader(bodySize: UInt64(body.count), properties: properties), channel: number)
         } catch {
             encoder.bytes.truncate(to: start)
+            openGates()  // The place is another's.
             throw AMQPError(invalid: error, .basicPublish)
         }
         let tag = register(channel) { encoder in
@@ -200,6 +218,7 @@ extension ConnectionCore {
     ) throws(AMQPError) -> UInt64? {
         let channel = try openChannel(number)
         guard prepared.fits(encoder.maxFrameSize) else {
+            openGates()  // The place is another's.
             throw AMQPError(
                 .invalidArgument,
                 scope: .message,

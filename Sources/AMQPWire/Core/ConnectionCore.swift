@@ -177,7 +177,7 @@ extension ConnectionCore {
             }
         case .confirm(let number, let tag):
             error.delivery = .unknown
-            channel(number)?.ledger?.abandon(tag)
+            channel(number)?.ledger?.abandon(tag, waiter)
         case .allConfirms(let number, _):
             error.delivery = .unknown
             channel(number)?.waitingForConfirms.removeAll { $0.waiter == waiter }

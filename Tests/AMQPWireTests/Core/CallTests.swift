@@ -217,7 +217,7 @@ struct ChannelCloseTests {
         let queued = try rig.call(.basicQos(.init()))
         let confirm = try rig.publishConfirmed()
         let room = try rig.waitForRoom()
-        let all = rig.watch(try #require(try rig.core.waitForConfirms(channel: 1, deadline: nil)))
+        let all = try #require(try rig.waitForConfirms())
         _ = rig.takeSent()
         rig.receive(.channelClose, 1, [404, "NOT_FOUND - no queue 'q'", 50, 10])
         #expect(rig.takeSent().map(\.description) == ["1 channel.close-ok"])

@@ -139,7 +139,15 @@ final class CoreRig {
     /// Publishes with confirms on and waits for the outcome.
     func publishConfirmed(_ body: [UInt8] = [], _ channel: UInt16 = 1, mandatory: Bool = false) throws -> WaiterID {
         let tag = try #require(try publish(body, channel, mandatory: mandatory))
-        return watch(try #require(try core.waitForConfirm(tag, channel: channel, deadline: nil)))
+        return try #require(try waitForConfirm(tag, channel))
+    }
+
+    func waitForConfirm(_ tag: UInt64, _ channel: UInt16 = 1) throws -> WaiterID? {
+        try core.waitForConfirm(tag, channel: channel, deadline: nil).map(watch)
+    }
+
+    func waitForConfirms(_ channel: UInt16 = 1) throws -> WaiterID? {
+        try core.waitForConfirms(channel: channel, deadline: nil).map(watch)
     }
 
     func waitForRoom(_ channel: UInt16 = 1, first: Bool = false) throws -> WaiterID {
