@@ -15,7 +15,9 @@ extension AMQPError {
                         + "check user and password (\(close.replyCode): \(text))"
                 }
             case .openingVirtualHost:
-                if close.replyCode == 530 || close.replyCode == 403 || close.replyCode == 402 {
+                // A limit of connections is lifted when another one ends.
+                let isFull = text.contains("connection limit (")
+                if !isFull, close.replyCode == 530 || close.replyCode == 403 || close.replyCode == 402 {
                     code = .virtualHostRefused
                     message =
                         "the broker \(options.peer) refused the virtual host '\(settings.virtualHost)': make sure that it "
@@ -57,6 +59,13 @@ extension AMQPError {
                 scope: .message,
                 "the broker could not take the message over (basic.nack): publish it again after a pause",
                 delivery: .refused
+            )
+        case .forgotten:
+            self.init(
+                .publishRefused,
+                scope: .message,
+                "more than \(ConfirmLedger.maxFailures) publishes failed before anybody asked; whether this one did is not known",
+                delivery: .unknown
             )
         case .returned(let returned):
             self.init(

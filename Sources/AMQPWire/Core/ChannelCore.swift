@@ -4,7 +4,8 @@
 ///                            └──close from the broker, answered at once──> gone
 ///
 /// One call is in flight at a time, since brokers answer pipelined calls out of order; the others wait in a queue. A call that
-/// its caller gave up stays in flight until its reply came, so that the reply cannot be taken for another's.
+/// its caller gave up stays in flight until its reply came, so that the reply cannot be taken for another's; what it brought
+/// is given back: a message, a consumer, an open channel.
 final class ChannelCore: @unchecked Sendable {
     // Unchecked: it is reached only through the one core that it belongs to, and goes wherever that goes.
 
@@ -20,6 +21,9 @@ final class ChannelCore: @unchecked Sendable {
         var request: Method
     }
 
+    /// What closes a channel that is not needed any more.
+    static let close = Method.channelClose(.init(replyCode: 200, replyText: "Goodbye"))
+
     let number: UInt16
     var phase = Phase.opening
     var inFlight: Call?
@@ -33,6 +37,8 @@ final class ChannelCore: @unchecked Sendable {
     var mayFlow = true
     /// Who waits for room to publish, first come first.
     var waitingForRoom = RingBuffer<WaiterID>()
+    /// How many of them were told to go on and have not come back yet; each has a place in the window.
+    var promised = 0
     /// Who waits for all confirms up to a tag.
     var waitingForConfirms: [(through: UInt64, waiter: WaiterID)] = []
 

@@ -13,6 +13,8 @@ struct ConfirmLedger {
         case confirmed
         case refused
         indirect case returned(ReturnedMessage)
+        /// More failed than is remembered; this one may be among them.
+        case forgotten
     }
 
     private struct Slot {
@@ -33,11 +35,15 @@ struct ConfirmLedger {
     /// What became of publishes that were not confirmed and whose receipt may still ask; bounded.
     private var failures: [UInt64: Outcome] = [:]
     private var failureOrder = RingBuffer<UInt64>()
+    /// The last publish whose failure had to make way for another's.
+    private var lastForgotten: UInt64 = 0
+    /// Those who wait for a publish that someone else waits for already.
+    private var moreWaiters: [UInt64: [WaiterID]] = [:]
     static let maxFailures = 10_000
 
     /// Publishes that wait for their confirm.
     private(set) var outstanding = 0
-    /// Publishes that ended in something else than a confirm since the last ``takeFailure()``.
+    /// The first publish that nobody waited for and that was not confirmed, since the last ``takeFailure()``.
     private var firstFailure: (tag: UInt64, outcome: Outcome)?
 
     /// The tag that the next publish will have.
@@ -51,19 +57,24 @@ struct ConfirmLedger {
         return tag
     }
 
-    /// Ties a waiter to a publish. Returns the outcome instead if there is one already.
+    /// Ties a waiter to a publish. Returns the outcome instead if there is one already, however often it is asked for.
     mutating func wait(for tag: UInt64, _ waiter: WaiterID) -> Outcome? {
-        if let failure = failures.removeValue(forKey: tag) { return failure }
-        guard let index = index(of: tag) else { return .confirmed }
-        guard slots[index].state != .settled else { return .confirmed }
-        slots[index].waiter = waiter
+        if let failure = failures[tag] { return failure }
+        guard let index = index(of: tag), slots[index].state != .settled else {
+            return tag <= lastForgotten ? .forgotten : .confirmed
+        }
+        if slots[index].waiter == nil {
+            slots[index].waiter = waiter
+        } else {
+            moreWaiters[tag, default: []].append(waiter)
+        }
         return nil
     }
 
     /// Unties a waiter that does not wait any more.
-    mutating func abandon(_ tag: UInt64) {
-        guard let index = index(of: tag) else { return }
-        slots[index].waiter = nil
+    mutating func abandon(_ tag: UInt64, _ waiter: WaiterID) {
+        moreWaiters[tag]?.removeAll { $0 == waiter }
+        if let index = index(of: tag), slots[index].waiter == waiter { slots[index].waiter = nil }
     }
 
     /// A mandatory message came back: finds its publish. False if none is like it.
@@ -92,7 +103,7 @@ struct ConfirmLedger {
         refused: Bool,
         _ answer: (WaiterID, Outcome) -> Void
     ) -> Bool {
-        guard tag < nextTag else { return false }
+        guard tag < nextTag, tag > 0 || multiple else { return false }
         if multiple {
             let last = tag == 0 ? nextTag &- 1 : tag
             while firstPending <= last, slots.count > 0 {
@@ -115,19 +126,20 @@ struct ConfirmLedger {
         outstanding -= 1
         let returned = slot.state == .returned ? returns.removeValue(forKey: tag) : nil
         let outcome: Outcome = returned.map { .returned($0) } ?? (refused ? .refused : .confirmed)
-        if let waiter = slot.waiter {
-            answer(waiter, outcome)
-        } else if outcome != .confirmed {
-            remember(tag, outcome)
-        }
+        let others = moreWaiters.isEmpty ? nil : moreWaiters.removeValue(forKey: tag)
+        if let waiter = slot.waiter { answer(waiter, outcome) }
+        for waiter in others ?? [] { answer(waiter, outcome) }
+        guard outcome != .confirmed else { return }
+        if slot.waiter == nil, others?.isEmpty ?? true, firstFailure == nil { firstFailure = (tag, outcome) }
+        remember(tag, outcome)
     }
 
     private mutating func remember(_ tag: UInt64, _ outcome: Outcome) {
-        if firstFailure == nil { firstFailure = (tag, outcome) }
         failures[tag] = outcome
         failureOrder.append(tag)
         if failureOrder.count > Self.maxFailures, let oldest = failureOrder.popFirst() {
             failures[oldest] = nil
+            lastForgotten = max(lastForgotten, oldest)
         }
     }
 

@@ -17,6 +17,10 @@ extension ConnectionCore {
         if case .closed = phase { true } else { false }
     }
 
+    private var isClosing: Bool {
+        if case .closing = phase { true } else { false }
+    }
+
     private mutating func malformed(_ error: WireError) {
         if case .handshaking(let handshake, _) = phase, handshake.phase == .greeting {
             ended(
@@ -91,6 +95,7 @@ extension ConnectionCore {
         case .connectionCloseOk:
             guard case .closing(let error, _, _) = phase else { return unexpected("connection.close-ok unasked", 503) }
             ended(error)
+        case _ where isClosing: break  // What a broker sends before it sees our close is of no use any more.
         case .connectionBlocked(let blocked):
             blockedReason = blocked.reason.string
             note(.blocked(reason: blocked.reason.string))
@@ -129,7 +134,8 @@ extension ConnectionCore {
         if let limits {
             encoder.maxFrameSize = limits.frameMax
             // RabbitMQ tolerates frames that are a little too large, and some brokers send them.
-            decoder.limits.frameSize = limits.frameMax == 0 ? 0 : limits.frameMax &+ 8
+            let (tolerated, isBeyond) = limits.frameMax.addingReportingOverflow(8)
+            decoder.limits.frameSize = limits.frameMax == 0 || isBeyond ? 0 : tolerated
             heartbeat = HeartbeatMonitor(seconds: limits.heartbeat, now: now)
         }
         for method in methods {
@@ -171,12 +177,12 @@ extension ConnectionCore {
             guard channel.phase == .closing else {
                 return unexpected("channel.close-ok unasked", 503, method: method.id)
             }
-            let call = channel.inFlight
             drop(channel, AMQPError(.closed, scope: .channel, "the channel is closed"))
-            if let waiter = call?.waiter { answer(waiter, .done) }
         case _ where channel.phase == .closing:
             // What a broker sends before it sees our close is of no use any more.
             if method.id.traits.hasContent { channel.content.methodReceived(method) }
+        case _ where channel.phase == .opening: replied(method, nil, channel)
+        case .basicGetOk where channel.inFlight?.request.id != .basicGet: replied(method, nil, channel)
         case .basicDeliver, .basicReturn, .basicGetOk: channel.content.methodReceived(method)
         case .basicAck(let ack): settled(channel, ack.deliveryTag, multiple: ack.multiple, refused: false)
         case .basicNack(let nack): settled(channel, nack.deliveryTag, multiple: nack.multiple, refused: true)
@@ -206,25 +212,53 @@ extension ConnectionCore {
             } else {
                 answer(waiter, .reply(method))
             }
+        } else {
+            undo(call.request, method, channel)
         }
         startNextCall(channel)
     }
 
+    /// Gives back what a call brought that its caller has given up: nobody else could.
+    private mutating func undo(_ request: Method, _ reply: Method, _ channel: ChannelCore) {
+        switch (request, reply) {
+        case (.basicGet(let get), .basicGetOk(let getOk)) where !get.noAck:
+            let reject = Method.BasicReject(deliveryTag: getOk.deliveryTag, requeue: true)
+            try? encoder.append(reject, channel: channel.number)
+        case (.basicConsume, .basicConsumeOk(let consumeOk)):
+            let cancel = Method.BasicCancel(consumerTag: consumeOk.consumerTag, noWait: true)
+            try? encoder.append(cancel, channel: channel.number)
+        case (.channelOpen, _):
+            channel.queue.append(ChannelCore.Call(request: ChannelCore.close))
+        default: break  // Nothing that lasts, or nothing that could be told from what others did.
+        }
+    }
+
     private mutating func channelCloseReceived(_ close: Method.ChannelClose, _ channel: ChannelCore) {
         try? encoder.append(Method.ChannelCloseOk(), channel: channel.number)
-        // Ours crossed it; its close-ok is still to come.
-        if channel.phase == .closing { return }
         let error = AMQPError(channelClosed: close)
-        drop(channel, error)
+        if channel.phase == .closing {
+            // Ours crossed it; its close-ok is still to come.
+            failWaiters(channel, error)
+        } else {
+            drop(channel, error)
+        }
         note(.channelClosed(channel: channel.number, error))
     }
 
-    /// Forgets a channel and answers all who wait for it, apart from the caller of its close.
+    /// Forgets a channel and answers all who wait for it.
     private mutating func drop(_ channel: ChannelCore, _ error: AMQPError) {
-        let closer = channel.phase == .closing ? channel.inFlight?.waiter : nil
         channels[Int(channel.number)] = nil
-        let theirs = waiters.all { $0.channel == channel.number }
-        for waiter in theirs where waiter != closer {
+        let closers = channel.queue.removeAll() + [channel.inFlight].compactMap { $0 }
+        for call in closers where call.request.id == .channelClose {
+            if let waiter = call.waiter { answer(waiter, .done) }
+        }
+        failWaiters(channel, error)
+    }
+
+    /// Answers all who wait for a channel, apart from the caller of its close that is under way.
+    private mutating func failWaiters(_ channel: ChannelCore, _ error: AMQPError) {
+        let closer = channel.phase == .closing ? channel.inFlight?.waiter : nil
+        for waiter in waiters.all(where: { $0.channel == channel.number }) where waiter != closer {
             guard let role = waiters.remove(waiter) else { continue }
             note(.answered(waiter, .failure(error.meaning(for: role))))
         }

@@ -16,7 +16,7 @@ extension ConnectionCore {
     }
 
     /// The channel with a number, if it is open.
-    private func openChannel(_ number: UInt16) throws(AMQPError) -> ChannelCore {
+    func usableChannel(_ number: UInt16) throws(AMQPError) -> ChannelCore {
         guard case .open = phase else { throw obstacle ?? AMQPError(.closed, "the connection is not open") }
         guard let channel = channel(number), channel.phase != .closing else {
             throw AMQPError(.closed, scope: .channel, "the channel is closed", delivery: .notSent)
@@ -49,7 +49,7 @@ extension ConnectionCore {
 
     /// Sends a method whose reply the waiter hears, as soon as the calls before it have theirs.
     mutating func call(_ request: Method, channel number: UInt16, deadline: Moment?) throws(AMQPError) -> WaiterID {
-        let channel = try openChannel(number)
+        let channel = try usableChannel(number)
         let waiter = waiters.add(.call(channel: number), deadline: deadline)
         channel.queue.append(ChannelCore.Call(waiter: waiter, request: request))
         startNextCall(channel)
@@ -58,12 +58,12 @@ extension ConnectionCore {
 
     /// Sends the next call of a channel if none is in flight.
     mutating func startNextCall(_ channel: ChannelCore) {
+        guard obstacle == nil else { return }
         while channel.inFlight == nil, let call = channel.queue.popFirst() {
             do throws(WireError) {
                 // In flight before its bytes can leave.
                 channel.inFlight = call
-                try encoder.append(call.request, channel: channel.number)
-                if case .channelClose = call.request { channel.phase = .closing }
+                try append(call.request, channel)
             } catch {
                 channel.inFlight = nil
                 let failure = AMQPError(invalid: error, call.request.id)
@@ -74,17 +74,28 @@ extension ConnectionCore {
 
     /// Sends a method that has no reply.
     mutating func send(_ method: Method, channel number: UInt16) throws(AMQPError) {
-        _ = try openChannel(number)
+        let channel = try usableChannel(number)
         do throws(WireError) {
-            try encoder.append(method, channel: number)
+            try append(method, channel)
         } catch {
             throw AMQPError(invalid: error, method.id)
         }
     }
 
-    /// Closes a channel. The waiter hears when the broker answered, whichever side was first.
+    /// Appends a method of ours; what it changes here changes where it leaves.
+    private mutating func append(_ method: Method, _ channel: ChannelCore) throws(WireError) {
+        try encoder.append(method, channel: channel.number)
+        switch method.id {
+        case .channelClose: channel.phase = .closing
+        case .confirmSelect where channel.ledger == nil: channel.ledger = ConfirmLedger()
+        default: break  // The broker's business only.
+        }
+    }
+
+    /// Closes a channel once the calls before have their replies. The waiter hears when it is closed, whichever side was
+    /// first. The channel is closed even if the waiter gives up.
     mutating func closeChannel(_ number: UInt16, deadline: Moment?) throws(AMQPError) -> WaiterID {
-        try call(.channelClose(.init(replyCode: 200, replyText: "Goodbye")), channel: number, deadline: deadline)
+        try call(ChannelCore.close, channel: number, deadline: deadline)
     }
 
     /// Closes the connection. The waiter hears when it is over, in any case.
@@ -117,21 +128,29 @@ extension AMQPError {
 // MARK: - Publishing
 
 extension ConnectionCore {
-    /// Whether a channel may publish now. Someone who was told to try again passes `retrying`; others go behind those who wait.
+    /// Whether a channel may publish now. Someone who was told to try again passes `retrying`, once; others go behind those
+    /// who wait or were told.
     func room(_ number: UInt16, retrying: Bool) throws(AMQPError) -> Room {
-        let channel = try openChannel(number)
-        if !retrying, !channel.waitingForRoom.isEmpty { return .none }
-        return hasRoom(channel) ? .free(channel) : .none
+        let channel = try usableChannel(number)
+        if retrying {
+            channel.promised = max(0, channel.promised - 1)
+        } else if !channel.waitingForRoom.isEmpty {
+            return .none
+        }
+        return freePlaces(channel) > 0 ? .free(channel) : .none
     }
 
-    private func hasRoom(_ channel: ChannelCore) -> Bool {
-        blockedReason == nil && channel.mayFlow && encoder.bytes.count &+ inTransit < options.highWaterMark
-            && channel.ledger?.outstanding ?? 0 < channel.confirmWindow
+    /// How many may publish now who were not told so yet.
+    private func freePlaces(_ channel: ChannelCore) -> Int {
+        guard blockedReason == nil, channel.mayFlow, encoder.bytes.count &+ inTransit < options.highWaterMark else {
+            return 0
+        }
+        return channel.confirmWindow - (channel.ledger?.outstanding ?? 0) - channel.promised
     }
 
     /// Waits for room on a channel; someone who had waited before goes first.
     mutating func waitForRoom(_ number: UInt16, deadline: Moment?, first: Bool) throws(AMQPError) -> WaiterID {
-        let channel = try openChannel(number)
+        let channel = try usableChannel(number)
         let waiter = waiters.add(.room(channel: number), deadline: deadline)
         if first { channel.waitingForRoom.prepend(waiter) } else { channel.waitingForRoom.append(waiter) }
         return waiter
@@ -139,10 +158,11 @@ extension ConnectionCore {
 
     /// Tells those who wait for room to try again, as many as there is room for.
     mutating func openGates() {
-        for case let channel? in channels where !channel.waitingForRoom.isEmpty && hasRoom(channel) {
-            var free = channel.confirmWindow - (channel.ledger?.outstanding ?? 0)
+        for case let channel? in channels where !channel.waitingForRoom.isEmpty {
+            var free = freePlaces(channel)
             while free > 0, let waiter = channel.waitingForRoom.popFirst() {
                 answer(waiter, .done)
+                channel.promised += 1
                 free -= 1
             }
         }
@@ -150,10 +170,9 @@ extension ConnectionCore {
 
     /// Turns confirm mode on, without an answer: the broker counts from the next publish in any case.
     mutating func selectConfirms(_ number: UInt16) throws(AMQPError) {
-        let channel = try openChannel(number)
+        let channel = try usableChannel(number)
         guard channel.ledger == nil else { return }
         try send(.confirmSelect(.init(nowait: true)), channel: number)
-        channel.ledger = ConfirmLedger()
     }
 
     /// Publishes a message on a channel that has room. Returns its delivery tag, or nil without confirm mode.
@@ -172,6 +191,7 @@ extension ConnectionCore {
             try encoder.append(ContentHeader(bodySize: UInt64(body.count), properties: properties), channel: number)
         } catch {
             encoder.bytes.truncate(to: start)
+            openGates()  // The place is another's.
             throw AMQPError(invalid: error, .basicPublish)
         }
         let tag = register(channel) { encoder in
@@ -198,6 +218,7 @@ extension ConnectionCore {
     ) throws(AMQPError) -> UInt64? {
         let number = channel.number
         guard prepared.fits(encoder.maxFrameSize) else {
+            openGates()  // The place is another's.
             throw AMQPError(
                 .invalidArgument,
                 scope: .message,
@@ -225,7 +246,7 @@ extension ConnectionCore {
         channel number: UInt16,
         deadline: Moment?
     ) throws(AMQPError) -> WaiterID? {
-        let channel = try openChannel(number)
+        let channel = try usableChannel(number)
         let waiter = waiters.add(.confirm(channel: number, tag: tag), deadline: deadline)
         guard let outcome = channel.ledger?.wait(for: tag, waiter) else { return waiter }
         _ = waiters.remove(waiter)
@@ -235,7 +256,7 @@ extension ConnectionCore {
 
     /// Waits for the confirms of all publishes so far. Nil if they are in; throws the first failure that nobody waited for.
     mutating func waitForConfirms(channel number: UInt16, deadline: Moment?) throws(AMQPError) -> WaiterID? {
-        let channel = try openChannel(number)
+        let channel = try usableChannel(number)
         guard let ledger = channel.ledger else { return nil }
         guard ledger.outstanding > 0 else {
             if let failure = channel.ledger?.takeFailure().flatMap({ AMQPError($0.outcome) }) { throw failure }

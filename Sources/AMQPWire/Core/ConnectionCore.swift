@@ -9,7 +9,7 @@
 /// which ``deadlinePassed(now:)`` has something to do; and the intents (`call`, `publish`, …) stand in `ConnectionCore+Intents`.
 ///
 /// Choices that the specification leaves open: a violation by the peer closes the connection with the fitting reply code and
-/// does not wait for more than the close timeout; frames on a channel that was closed are dropped until its close-ok; a server's
+/// does not wait for close-ok; frames on a channel that was closed are dropped until its close-ok; a server's
 /// `basic.cancel` is answered only if it asks for an answer.
 struct ConnectionCore: ~Copyable, Sendable {
     /// What a connection is given.
@@ -129,7 +129,7 @@ extension ConnectionCore {
             heartbeat?.sent(at: now)
         case .peerIsSilent:
             let seconds = outcome?.limits.heartbeat ?? 0
-            ended(
+            transportEnded(
                 AMQPError(
                     .connectionLost,
                     "the broker \(options.peer) has sent nothing for \(UInt32(seconds) * 2) s, two heartbeat intervals"
@@ -141,10 +141,10 @@ extension ConnectionCore {
 
     private mutating func expire(_ waiter: WaiterID) {
         guard let role = waiters.role(waiter) else { return }
-        giveUp(waiter, AMQPError(.timedOut, scope: .channel, "no answer in time to \(description(role))"))
         if role == .opening {
-            ended(AMQPError(.timedOut, "the broker \(options.peer) did not finish the handshake in time"))
+            return ended(AMQPError(.timedOut, "the broker \(options.peer) did not finish the handshake in time"))
         }
+        giveUp(waiter, AMQPError(.timedOut, scope: .channel, "no answer in time to \(description(role))"))
     }
 
     private func description(_ role: WaiterTable.Role) -> String {
@@ -168,10 +168,16 @@ extension ConnectionCore {
         case .call(let number):
             guard let channel = channel(number) else { break }
             if channel.inFlight?.waiter == waiter { channel.inFlight?.waiter = nil }
-            channel.queue.removeAll { $0.waiter == waiter }
+            for call in channel.queue.removeAll() {
+                if call.waiter != waiter {
+                    channel.queue.append(call)
+                } else if call.request.id == .channelClose {
+                    channel.queue.append(ChannelCore.Call(request: call.request))
+                }
+            }
         case .confirm(let number, let tag):
             error.delivery = .unknown
-            channel(number)?.ledger?.abandon(tag)
+            channel(number)?.ledger?.abandon(tag, waiter)
         case .allConfirms(let number, _):
             error.delivery = .unknown
             channel(number)?.waitingForConfirms.removeAll { $0.waiter == waiter }

@@ -117,24 +117,6 @@ extension AMQPChannel {
     }
 }
 
-/// Octets that look random and are the same each time.
-func pattern(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
-    var generator = SplitMix64(seed: seed)
-    return [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
-        var position = 0
-        while position < count {
-            var word = generator.next()
-            withUnsafeBytes(of: &word) { octets in
-                for octet in octets where position < count {
-                    buffer[position] = octet
-                    position += 1
-                }
-            }
-        }
-        initialized = count
-    }
-}
-
 /// A value that several tasks change.
 final class Shared<Value: Sendable>: Sendable {
     private let mutex: Mutex<Value>
