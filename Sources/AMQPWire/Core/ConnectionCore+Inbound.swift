@@ -205,6 +205,10 @@ extension ConnectionCore {
             } else {
                 answer(waiter, .reply(method))
             }
+        } else if case .basicGetOk(let getOk) = method, case .basicGet(let get) = call.request, !get.noAck {
+            // Whoever asked for it is gone: back into the queue.
+            let nack = Method.BasicNack(deliveryTag: getOk.deliveryTag, multiple: false, requeue: true)
+            try? encoder.append(nack, channel: channel.number)
         }
         startNextCall(channel)
     }
