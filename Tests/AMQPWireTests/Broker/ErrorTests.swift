@@ -109,7 +109,7 @@ struct ErrorTests {
     @Test("405: a queue that another connection holds exclusively")
     func locked() async throws {
         try await TestBroker.rabbitmq.withChannel { _, holder in
-            let queue = try await holder.declareQueue(exclusive: true).name
+            let queue = try await holder.makeQueue()
             let (error, isOpen) = try await onChannel { _ = try await $0.declareQueuePassively(queue) }
             #expect(error?.replyCode == 405)
             #expect(error?.message.contains("another connection holds it exclusively") == true)
@@ -200,7 +200,7 @@ struct ErrorTests {
     @Test("530: the same consumer tag twice is refused here, before the broker ends the connection")
     func consumerTagTwice() async throws {
         try await TestBroker.rabbitmq.withChannel { connection, channel in
-            let queue = try await channel.declareQueue(exclusive: true).name
+            let queue = try await channel.makeQueue()
             try await channel.publish("x", routingKey: queue)
             var first = channel.consume(queue, consumerTag: "same").makeAsyncIterator()
             _ = try await first.next()
@@ -217,7 +217,7 @@ struct ErrorTests {
     func closedByOperator() async throws {
         let connection = try await AMQPConnection.connect(TestBroker.rabbitmq.configuration)
         let channel = try await connection.openChannel()
-        let queue = try await channel.declareQueue(exclusive: true).name
+        let queue = try await channel.makeQueue()
         let consumer = channel.consume(queue)
         let reader = Task { for try await _ in consumer {} }
         try await eventually { try await channel.declareQueuePassively(queue).consumerCount == 1 }
