@@ -28,9 +28,19 @@ struct Topology {
     }
 
     mutating func deletedExchange(_ name: AMQPText) {
+        let sources = exchangeBindings.filter { $0.destination == name && $0.source != name }.map(\.source)
         exchanges.removeAll { $0.exchange == name }
         queueBindings.removeAll { $0.exchange == name }
         exchangeBindings.removeAll { $0.source == name || $0.destination == name }
+        for source in sources { bindingEnded(source) }
+    }
+
+    /// A binding from an exchange is gone, and with the last one an exchange that deletes itself.
+    private mutating func bindingEnded(_ name: AMQPText) {
+        guard exchanges.contains(where: { $0.exchange == name && $0.autoDelete }) else { return }
+        guard !queueBindings.contains(where: { $0.exchange == name }) else { return }
+        guard !exchangeBindings.contains(where: { $0.source == name }) else { return }
+        deletedExchange(name)
     }
 
     /// `name` is what the broker answered.
@@ -42,7 +52,9 @@ struct Topology {
 
     mutating func deletedQueue(_ name: AMQPText) {
         queues.removeAll { $0.name == name }
+        let sources = queueBindings.filter { $0.queue == name }.map(\.exchange)
         queueBindings.removeAll { $0.queue == name }
+        for source in sources { bindingEnded(source) }
     }
 
     mutating func bound(_ binding: Method.QueueBind) {
@@ -50,10 +62,12 @@ struct Topology {
     }
 
     mutating func unbound(_ binding: Method.QueueUnbind) {
+        let count = queueBindings.count
         queueBindings.removeAll {
             $0.queue == binding.queue && $0.exchange == binding.exchange && $0.routingKey == binding.routingKey
                 && $0.arguments == binding.arguments
         }
+        if queueBindings.count < count { bindingEnded(binding.exchange) }
     }
 
     mutating func bound(_ binding: Method.ExchangeBind) {
@@ -61,10 +75,12 @@ struct Topology {
     }
 
     mutating func unbound(_ binding: Method.ExchangeUnbind) {
+        let count = exchangeBindings.count
         exchangeBindings.removeAll {
             $0.destination == binding.destination && $0.source == binding.source
                 && $0.routingKey == binding.routingKey && $0.arguments == binding.arguments
         }
+        if exchangeBindings.count < count { bindingEnded(binding.source) }
     }
 
     /// A queue came back under another name.
