@@ -28,11 +28,19 @@ struct Topology {
     }
 
     mutating func deletedExchange(_ name: AMQPText) {
+        let sources = exchangeBindings.filter { $0.destination == name && $0.source != name }.map(\.source)
         exchanges.removeAll { $0.exchange == name }
         queueBindings.removeAll { $0.exchange == name }
-        let sources = exchangeBindings.filter { $0.destination == name }.map(\.source)
         exchangeBindings.removeAll { $0.source == name || $0.destination == name }
         for source in sources { bindingEnded(source) }
+    }
+
+    /// A binding from an exchange is gone, and with the last one an exchange that deletes itself.
+    private mutating func bindingEnded(_ name: AMQPText) {
+        guard exchanges.contains(where: { $0.exchange == name && $0.autoDelete }) else { return }
+        guard !queueBindings.contains(where: { $0.exchange == name }) else { return }
+        guard !exchangeBindings.contains(where: { $0.source == name }) else { return }
+        deletedExchange(name)
     }
 
     /// `name` is what the broker answered.
@@ -49,25 +57,17 @@ struct Topology {
         for source in sources { bindingEnded(source) }
     }
 
-    /// An exchange that deletes itself went with the last binding from it.
-    private mutating func bindingEnded(_ source: AMQPText) {
-        guard exchanges.contains(where: { $0.exchange == source && $0.autoDelete }),
-            !queueBindings.contains(where: { $0.exchange == source }),
-            !exchangeBindings.contains(where: { $0.source == source })
-        else { return }
-        deletedExchange(source)
-    }
-
     mutating func bound(_ binding: Method.QueueBind) {
         if !queueBindings.contains(binding) { queueBindings.append(binding) }
     }
 
     mutating func unbound(_ binding: Method.QueueUnbind) {
+        let count = queueBindings.count
         queueBindings.removeAll {
             $0.queue == binding.queue && $0.exchange == binding.exchange && $0.routingKey == binding.routingKey
                 && $0.arguments == binding.arguments
         }
-        bindingEnded(binding.exchange)
+        if queueBindings.count < count { bindingEnded(binding.exchange) }
     }
 
     mutating func bound(_ binding: Method.ExchangeBind) {
@@ -75,11 +75,12 @@ struct Topology {
     }
 
     mutating func unbound(_ binding: Method.ExchangeUnbind) {
+        let count = exchangeBindings.count
         exchangeBindings.removeAll {
             $0.destination == binding.destination && $0.source == binding.source
                 && $0.routingKey == binding.routingKey && $0.arguments == binding.arguments
         }
-        bindingEnded(binding.source)
+        if exchangeBindings.count < count { bindingEnded(binding.source) }
     }
 
     /// A queue came back under another name.

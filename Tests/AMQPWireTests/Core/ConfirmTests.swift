@@ -71,7 +71,10 @@ struct ConfirmTests {
         rig.finish()
     }
 
-    @Test("of what was never sent end the connection", arguments: [(3, false), (3, true), (0, false), (.max, true)] as [(UInt64, Bool)])
+    @Test(
+        "of what was never sent end the connection",
+        arguments: [(3, false), (3, true), (0, false), (.max, true)] as [(UInt64, Bool)]
+    )
     func unknownTag(tag: UInt64, multiple: Bool) throws {
         let rig = try CoreRig.withChannel(confirms: true)
         try rig.publish()
