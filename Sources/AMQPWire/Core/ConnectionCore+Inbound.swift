@@ -195,6 +195,8 @@ extension ConnectionCore {
             channel.mayFlow = flow.active
             try? encoder.append(Method.ChannelFlowOk(active: flow.active), channel: number)
             note(.flow(channel: number, active: flow.active))
+        // GarageMQ answers a cancel that asked for no answer.
+        case .basicCancelOk where channel.inFlight?.request.id != .basicCancel: break
         default: replied(method, nil, channel)
         }
     }
