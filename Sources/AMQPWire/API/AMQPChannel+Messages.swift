@@ -42,8 +42,9 @@ extension AMQPChannel {
 
     /// Takes one message from a queue, or nil where it has none.
     public func get(_ queue: String, noAck: Bool = false) async throws(AMQPError) -> Delivery? {
-        let epoch = driver.state.withLock { $0.epoch }
-        switch try await driver.answer(.basicGet(.init(queue: AMQPText(queue), noAck: noAck)), record) {
+        var epoch: UInt64 = 0
+        let get = Method.basicGet(.init(queue: AMQPText(queue), noAck: noAck))
+        switch try await driver.answer(get, record, registering: { [record] _ in epoch = record.epoch }) {
         case .message(let ok, let message):
             return Delivery(
                 driver: driver,
@@ -92,13 +93,16 @@ extension AMQPChannel {
     }
 
     /// Commits what was published and acknowledged since the last commit or rollback.
+    ///
+    /// - Throws: ``AMQPError``. Where the connection was lost since then and recovered, nothing takes effect, and the error's
+    ///   `delivery` is `notSent`; it is `unknown` where the commit itself was not answered.
     public func commit() async throws(AMQPError) {
-        _ = try await call(.txCommit(.init()))
+        try await driver.commit(record)
     }
 
     /// Abandons what was published and acknowledged since the last commit or rollback.
     public func rollback() async throws(AMQPError) {
-        _ = try await call(.txRollback(.init()))
+        try await driver.rollBack(record)
     }
 }
 

@@ -64,11 +64,13 @@ extension ConnectionDriver {
                     if asRecovery { throw AMQPError(.connectionLost, "the connection was lost again") }
                     return nil
                 }
+                if let error = record.closed { throw error }
                 let (number, waiter) = try state.core.openChannel(
                     confirmWindow: record.confirmWindow,
                     deadline: deadline
                 )
-                record.number = number
+                state.epoch &+= 1
+                record.opened(number, state.core.channel(number), epoch: state.epoch)
                 state.channelsByNumber[number] = record
                 if !asRecovery { state.channels.append(record) }
                 return waiter
@@ -79,9 +81,15 @@ extension ConnectionDriver {
             } catch {
                 perform { state in
                     if !asRecovery { state.channels.removeAll { $0 === record } }
-                    if let number = record.number { state.channelsByNumber[number] = nil }
+                    if let number = record.number {
+                        state.channelsByNumber[number] = nil
+                        // The broker may open it yet.
+                        state.closeUnheard(number, deadline: deadline)
+                    }
                     record.number = nil
                 }
+                // A connection that comes back opens it as well.
+                if !asRecovery, error.endedConnection { continue }
                 throw error
             }
         }
@@ -113,16 +121,18 @@ extension ConnectionDriver {
     /// Closes a channel that nobody holds any more, without waiting.
     func abandonChannel(_ record: ChannelRecord) {
         let deadline = deadline(configuration.callTimeout)
+        let reason = AMQPError(.closed, scope: .channel, "the channel was closed by this program")
+        var aftermath = Aftermath()
         perform { state in
             guard record.closed == nil else { return }
-            record.closed = AMQPError(.closed, scope: .channel, "the channel was closed by this program")
             state.channels.removeAll { $0 === record }
             if let number = record.number {
                 state.channelsByNumber[number] = nil
-                _ = try? state.core.closeChannel(number, deadline: deadline)
+                state.closeUnheard(number, deadline: deadline)
             }
-            record.number = nil
+            record.end(reason, &aftermath)
         }
+        for (continuation, next) in aftermath.deliveries { continuation.resume(returning: next) }
     }
 
     /// Makes a call of the connection itself.
@@ -133,6 +143,9 @@ extension ConnectionDriver {
             try state.core.call(method, channel: 0, deadline: deadline)
         }
         try await success(of: waiter)
+        if case .connectionUpdateSecret(let update) = method {
+            state.withLock { $0.freshSecret = update.newSecret }
+        }
     }
 
     /// Ends a connection that nobody holds any more.
@@ -144,8 +157,21 @@ extension ConnectionDriver {
         }
         task?.cancel()
         perform { state in
+            if case .open = state.core.phase {
+                try? state.core.encoder.append(
+                    Method.ConnectionClose(replyCode: 200, replyText: "Goodbye"),
+                    channel: 0
+                )
+            }
             state.core.transportEnded(error)
             state.startClosing(error)
         }
+    }
+}
+
+extension ConnectionDriver.State {
+    /// Closes a channel that nobody holds any more.
+    mutating func closeUnheard(_ number: UInt16, deadline: Moment) {
+        if let waiter = try? core.closeChannel(number, deadline: deadline) { unheard.insert(waiter) }
     }
 }

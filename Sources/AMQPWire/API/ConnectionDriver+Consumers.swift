@@ -10,7 +10,8 @@ extension ConnectionDriver {
         do throws(AMQPError) {
             try await consume(record, asRecovery: false)
         } catch {
-            perform { _ in record.channel.consumers[record.tag] = nil }
+            // The broker may have it all the same.
+            abandonConsumer(record)
             throw error
         }
         return record
@@ -24,14 +25,7 @@ extension ConnectionDriver {
             record.channel,
             asRecovery: asRecovery
         )
-        let consume = Method.BasicConsume(
-            queue: AMQPText(record.queue),
-            consumerTag: record.tag,
-            noAck: options.noAck,
-            exclusive: options.exclusive,
-            arguments: options.arguments
-        )
-        _ = try await call(.basicConsume(consume), record.channel, asRecovery: asRecovery) { _ in
+        _ = try await call(.basicConsume(record.request), record.channel, asRecovery: asRecovery) { _ in
             record.channel.consumers[record.tag] = record
         }
     }

@@ -77,7 +77,7 @@ public struct Delivery: Sendable {
         guard !isSettled else { return }
         try driver.perform(.soon) { (state) throws(AMQPError) in
             if let error = channel.closed { throw error }
-            guard state.epoch == epoch, let number = channel.number else { return }
+            guard channel.epoch == epoch, let number = channel.number else { return }
             try state.core.send(method, channel: number)
         }
     }
