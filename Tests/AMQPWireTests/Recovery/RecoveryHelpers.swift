@@ -51,3 +51,47 @@ extension AMQPChannel {
         _ = try await get("sync")
     }
 }
+
+/// Something that happens once.
+final class Signal: Sendable {
+    private let state = Mutex<(isSet: Bool, waiting: [CheckedContinuation<Void, Never>])>((false, []))
+
+    func set() {
+        let waiting = state.withLock { state in
+            defer { state = (true, []) }
+            return state.waiting
+        }
+        for continuation in waiting { continuation.resume() }
+    }
+
+    func wait() async {
+        await withCheckedContinuation { continuation in
+            let isSet = state.withLock { state in
+                if !state.isSet { state.waiting.append(continuation) }
+                return state.isSet
+            }
+            if isSet { continuation.resume() }
+        }
+    }
+}
+
+extension ConnectionDriver {
+    /// Waits until so many calls wait for something: the connection to come back, if nothing else is said.
+    func untilWaiting(
+        _ count: Int,
+        _ condition: @Sendable (WaiterTable.Role) -> Bool = { $0 == .recovery }
+    ) async throws {
+        while state.withLock({ $0.core.waiters.all(where: condition).count }) < count {
+            try Task.checkCancellation()
+            await Task.yield()
+        }
+    }
+}
+
+/// Waits for what other threads let go of. The test's time limit is the deadline.
+func isGone(_ condition: () -> Bool) async throws {
+    while !condition() {
+        try Task.checkCancellation()
+        await Task.yield()
+    }
+}
