@@ -436,7 +436,8 @@ extension ConnectionDriver {
                 while next < record.kept.count {
                     let publish = record.kept[next]
                     guard case .free = try state.core.room(number, retrying: true) else {
-                        return try state.core.waitForRoom(number, deadline: deadline, first: true)
+                        // A blocked broker is waited for, however long it takes: coming anew would not help.
+                        return try state.core.waitForRoom(number, deadline: nil, first: true)
                     }
                     if let tag = try publish.encode(&state.core, number) {
                         publish.tag = tag

@@ -217,6 +217,58 @@ struct LossTests {
         await connection.close()
     }
 
+    @Test(
+        "is not made at all when it is cut during the first handshake",
+        arguments: [
+            ("connection.start-ok", AMQPError.Code.loginRefused), ("connection.tune-ok", .connectionLost),
+            ("connection.open", .connectionLost),
+        ]
+    )
+    func cutFirst(_ step: String, _ code: AMQPError.Code) async throws {
+        let broker = try PlayedBroker { _, request in request.name == step ? .cut : .answer }
+        let configuration = try AMQPConfiguration.quick(broker.uri, events)
+        let error = await #expect(throws: AMQPError.self) { try await AMQPConnection.connect(configuration) }
+        #expect(error?.code == code)
+        #expect(broker.connectionCount == 1)
+        await events.wait(for: "closed")
+    }
+
+    @Test("is not made when its task is cancelled, and the socket is closed")
+    func cancelledConnect() async throws {
+        let login = Signal()
+        let broker = try PlayedBroker { _, request in
+            login.set()
+            return .silence
+        }
+        let configuration = try AMQPConfiguration.quick(broker.uri, events)
+        let connecting = Task { () -> AMQPError.Code? in
+            do throws(AMQPError) {
+                _ = try await AMQPConnection.connect(configuration)
+                return nil
+            } catch {
+                return error.code
+            }
+        }
+        await login.wait()
+        connecting.cancel()
+        #expect(await connecting.value == .cancelled)
+        try await isGone { broker.hasEnded(0) }
+    }
+
+    @Test("keeps trying while the broker counts it to a limit of connections")
+    func connectionLimit() async throws {
+        let broker = try PlayedBroker { connection, request in
+            (1...5).contains(connection) && request.name == "connection.open"
+                ? .closeConnection(530, "NOT_ALLOWED - access to vhost '/' refused: connection limit (1) is reached")
+                : .answer
+        }
+        let connection = try await AMQPConnection.connect(.quick(broker.uri, events))
+        broker.cut()
+        await events.wait(for: "recovered")
+        #expect(broker.connectionCount == 7)
+        await connection.close()
+    }
+
     @Test("logs in with the secret that was given last")
     func freshSecret() async throws {
         let broker = try PlayedBroker()

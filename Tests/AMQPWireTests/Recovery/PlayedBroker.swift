@@ -63,6 +63,9 @@ final class PlayedBroker: Sendable {
     /// How many connections came.
     var connectionCount: Int { state.withLock { $0.connections.count } }
 
+    /// Whether a connection is over.
+    func hasEnded(_ connection: Int) -> Bool { state.withLock { $0.connections[connection] }.hasEnded }
+
     /// Cuts the present connection.
     func cut() { state.withLock { $0.connections.last }?.cut() }
 
@@ -214,6 +217,7 @@ final class PlayedConnection: Sendable {
         var requests: [PlayedRequest] = []
         var publishes: [UInt16: UInt64] = [:]
         var isClosed = false
+        var hasEnded = false
     }
 
     private let socket: Int32
@@ -232,6 +236,7 @@ final class PlayedConnection: Sendable {
     deinit { closeSocket() }
 
     var requests: [PlayedRequest] { state.withLock { $0.requests } }
+    var hasEnded: Bool { state.withLock { $0.hasEnded } }
 
     func cut() {
         state.withLock { state in
@@ -247,7 +252,10 @@ final class PlayedConnection: Sendable {
     }
 
     func serve() {
-        defer { cut() }
+        defer {
+            cut()
+            state.withLock { $0.hasEnded = true }
+        }
         guard read(8) == Array("AMQP".utf8) + [0, 0, 9, 1] else { return }
         let start: [UInt8] =
             [0, 9] + PlayedMethod.long(0) + PlayedMethod.long(5) + Array("PLAIN".utf8) + PlayedMethod.long(5)
