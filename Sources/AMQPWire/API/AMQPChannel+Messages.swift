@@ -49,10 +49,9 @@ extension AMQPChannel {
 
     /// Takes one message from a queue, or nil where it has none.
     public func get(_ queue: String, noAck: Bool = false) async throws(AMQPError) -> Delivery? {
-        let get = Method.BasicGet(queue: AMQPText(queue), noAck: noAck)
-        // Of the connection that it is asked on, which may be another than that of now.
         var epoch: UInt64 = 0
-        switch try await driver.answer(.basicGet(get), record, registering: { epoch = $0.epoch }) {
+        let get = Method.basicGet(.init(queue: AMQPText(queue), noAck: noAck))
+        switch try await driver.answer(get, record, registering: { [record] _ in epoch = record.epoch }) {
         case .message(let ok, let message):
             let deliver = Method.BasicDeliver(
                 deliveryTag: ok.deliveryTag,
@@ -112,13 +111,16 @@ extension AMQPChannel {
     }
 
     /// Commits what was published and acknowledged since the last commit or rollback.
+    ///
+    /// - Throws: ``AMQPError``. Where the connection was lost since then and recovered, nothing takes effect, and the error's
+    ///   `delivery` is `notSent`; it is `unknown` where the commit itself was not answered.
     public func commit() async throws(AMQPError) {
-        _ = try await call(.txCommit(.init()))
+        try await driver.commit(record)
     }
 
     /// Abandons what was published and acknowledged since the last commit or rollback.
     public func rollback() async throws(AMQPError) {
-        _ = try await call(.txRollback(.init()))
+        try await driver.rollBack(record)
     }
 }
 

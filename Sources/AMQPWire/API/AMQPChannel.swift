@@ -68,11 +68,13 @@ extension ConnectionDriver {
                     if asRecovery { throw AMQPError(.connectionLost, "the connection was lost again") }
                     return nil
                 }
+                if let error = record.closed { throw error }
                 let (number, waiter) = try state.core.openChannel(
                     confirmWindow: record.confirmWindow,
                     deadline: deadline
                 )
-                record.number = number
+                state.epoch &+= 1
+                record.opened(number, state.core.channel(number), epoch: state.epoch)
                 state.channelsByNumber[number] = record
                 if !asRecovery { state.channels.append(record) }
                 return waiter
@@ -90,6 +92,8 @@ extension ConnectionDriver {
                     }
                     record.number = nil
                 }
+                // A connection that comes back opens it as well.
+                if !asRecovery, error.endedConnection { continue }
                 throw error
             }
         }
@@ -119,13 +123,16 @@ extension ConnectionDriver {
 
     /// Closes a channel that nobody holds any more, without waiting.
     func abandonChannel(_ record: ChannelRecord) {
+        let reason = AMQPError(.closed, scope: .channel, "the channel was closed by this program")
+        var aftermath = Aftermath()
         perform { state in
             guard record.closed == nil else { return }
-            record.closed = AMQPError(.closed, scope: .channel, "the channel was closed by this program")
+            let number = record.number
             state.forget(record)
-            if let number = record.number { state.core.abandonChannel(number) }
-            record.number = nil
+            if let number { state.core.abandonChannel(number) }
+            record.end(reason, &aftermath)
         }
+        for (continuation, next) in aftermath.deliveries { continuation.resume(returning: next) }
     }
 
     /// Makes a call of the connection itself.
@@ -136,6 +143,9 @@ extension ConnectionDriver {
             try state.core.call(method, channel: 0, deadline: deadline)
         }
         try await success(of: waiter)
+        if case .connectionUpdateSecret(let update) = method {
+            state.withLock { $0.freshSecret = update.newSecret }
+        }
     }
 
     /// Ends a connection that nobody holds any more, with a word to the broker but without waiting for its answer.

@@ -19,11 +19,13 @@ public struct AMQPConfiguration: Sendable {
         public var longestPause: Duration
         /// How much each pause is varied, so that clients do not come back all at once: 0.2 is 20 % up or down.
         public var jitter: Double
-        /// Attempts in a row that may fail for a reason that will not go away by itself (login or virtual host refused).
+        /// Attempts in a row that may fail for a reason that will not go away by itself (login or virtual host refused), and
+        /// attempts that may fail at a declaration at which the broker closes the connection, before that one is left out.
         /// Default 3.
         public var permanentFailures: Int
-        /// Whether `publish` sends a message again whose confirm was lost with the connection. It may then arrive twice.
-        /// Default false: `publish` throws, and the error's `delivery` is `unknown`.
+        /// Whether a message whose confirm was lost with the connection is sent again, by `publish` as well as for receipts of
+        /// `submit`; it may then arrive twice. Those of `submit` are kept until they are confirmed, `confirmWindow` a channel
+        /// at most. Default false: `publish`, the receipt and `waitForConfirms` throw, and the error's `delivery` is `unknown`.
         public var resendsUnconfirmed: Bool
 
         /// Recovery; what is left out has its default.
@@ -91,13 +93,13 @@ public struct AMQPConfiguration: Sendable {
 public enum AMQPEvent: Sendable {
     /// The connection is open; the address of the broker.
     case connected(peer: String, serverProperties: FieldTable)
-    /// The connection is lost.
+    /// The connection is lost, and with it whatever it was blocked for. A close by this program is told by `closed` only.
     case disconnected(AMQPError)
     /// The next attempt to connect comes after a pause; how many failed so far.
     case reconnecting(attempt: Int, after: Duration, because: AMQPError)
     /// The connection, its channels and what was declared on them are back.
     case recovered
-    /// Something that was declared could not be declared again.
+    /// Something that was declared could not be declared again, or a consumer or channel not be brought back. The rest was.
     case recoveryFailed(what: String, AMQPError)
     /// A queue that the broker had named came back under another name.
     case queueRenamed(from: String, to: String)

@@ -95,6 +95,22 @@ public struct AMQPError: Error, Hashable, Sendable {
         self.errno = errno
     }
 
+    /// Whether the connection ended with it, which may come back.
+    var endedConnection: Bool {
+        switch code {
+        case .connectionLost, .connectionClosed, .malformedInput, .unexpectedFrame: scope == .connection
+        case .unreachable, .tlsFailed, .protocolMismatch, .loginRefused, .virtualHostRefused, .negotiationFailed,
+            .channelClosed, .closed, .timedOut, .cancelled, .invalidArgument, .tooManyChannels, .publishRefused,
+            .publishReturned, .consumerCancelled:
+            false
+        }
+    }
+
+    /// The same failure, once the message has left.
+    var afterSending: AMQPError {
+        delivery == .refused ? self : with(delivery: .unknown)
+    }
+
     /// The same failure, with what it means for a message under way.
     func with(delivery: DeliveryState) -> AMQPError {
         var copy = self

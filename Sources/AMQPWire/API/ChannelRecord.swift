@@ -10,6 +10,22 @@ final class ChannelRecord: @unchecked Sendable {
     let confirmWindow: Int
     /// The number on the present connection, nil while there is none.
     var number: UInt16?
+    /// Tells this opening of the channel from others: delivery tags and publish numbers begin anew with each.
+    var epoch: UInt64 = 0
+    /// The core's side of this opening.
+    private var core: ChannelCore?
+    /// The core's side of the opening before, which knows what became of publishes whose receipt was not asked for.
+    private var previous: (epoch: UInt64, core: ChannelCore)?
+    /// Recovery is at it: an error of the broker is recovery's to deal with.
+    var isBeingRestored = false
+    /// What was submitted and not confirmed, to be sent again; empty unless that is asked for.
+    var kept = RingBuffer<KeptPublish>()
+    /// A publish that nobody waited for went down with its connection.
+    var lostPublish: AMQPError?
+    /// Something was published in the present transaction.
+    var hasUncommitted = false
+    /// The present transaction went down with its connection, in part at least.
+    var lostTransaction = false
     /// Why the channel is closed for good.
     var closed: AMQPError?
     var publishing = Publishing.plain
@@ -30,8 +46,35 @@ final class ChannelRecord: @unchecked Sendable {
         self.confirmWindow = confirmWindow
     }
 
+    /// The channel is being opened on a connection.
+    func opened(_ number: UInt16, _ core: ChannelCore?, epoch: UInt64) {
+        self.number = number
+        self.epoch = epoch
+        self.core = core
+    }
+
     /// The connection is lost; the channel waits for the next.
-    func connectionLost() {
+    func connectionLost(_ error: AMQPError, resends: Bool) {
+        if let ledger = core?.ledger {
+            for index in 0..<kept.count where kept[index].epoch == epoch { kept[index].note(ledger) }
+            kept.removeAll { $0.outcome != nil }
+            if let failure = core?.ledger?.takeFailure().flatMap({ AMQPError($0.outcome) }) {
+                lostPublish = failure
+            } else if !resends, ledger.hasUnheard {
+                lostPublish = error.with(delivery: .unknown)
+            }
+        }
+        if hasUncommitted {
+            hasUncommitted = false
+            lostTransaction = true
+        }
+        interrupted()
+    }
+
+    /// The channel is gone, and comes back.
+    func interrupted() {
+        if let core { previous = (epoch, core) }
+        core = nil
         number = nil
         prefetchInForce = nil
         draining = []
@@ -40,13 +83,72 @@ final class ChannelRecord: @unchecked Sendable {
         for consumer in consumers.values { consumer.connectionLost() }
     }
 
+    /// What became of a publish on an opening of the channel that is over; nil if that is not known.
+    func pastOutcome(_ tag: UInt64, epoch: UInt64) -> ConfirmLedger.Outcome? {
+        guard let previous, previous.epoch == epoch else { return nil }
+        return previous.core.ledger?.outcome(of: tag)
+    }
+
+    /// Keeps a publish until it is confirmed, and forgets those that are.
+    func keep(_ publish: KeptPublish) {
+        while kept.count > 0, kept[0].epoch == epoch, let ledger = core?.ledger, kept[0].tag < ledger.firstPending {
+            kept[0].note(ledger)
+            _ = kept.popFirst()
+        }
+        kept.append(publish)
+    }
+
     /// The channel is over.
     func end(_ error: AMQPError, _ aftermath: inout Aftermath) {
         guard closed == nil else { return }
         closed = error
+        if let core { previous = (epoch, core) }
+        core = nil
         number = nil
+        _ = kept.removeAll()
         for consumer in consumers.values { consumer.end(error, &aftermath) }
         consumers = [:]
+    }
+}
+
+/// A publish that is sent again if its connection is lost. Guarded by its driver's lock.
+final class KeptPublish: @unchecked Sendable {
+    // Unchecked: every access is made while holding the lock of the one driver that made the publish.
+
+    /// What is published.
+    enum Content {
+        case plain(Method.BasicPublish, BasicProperties, [UInt8])
+        case prepared(PreparedFrames, [UInt8])
+    }
+
+    let content: Content
+    /// Where it was sent last.
+    var tag: UInt64
+    var epoch: UInt64
+    /// How it ended, once it is not kept any more.
+    private(set) var outcome: ConfirmLedger.Outcome?
+
+    init(_ content: Content, tag: UInt64, epoch: UInt64) {
+        self.content = content
+        self.tag = tag
+        self.epoch = epoch
+    }
+
+    /// Takes its outcome over from the ledger that it is in, if it has one there.
+    func note(_ ledger: ConfirmLedger) {
+        outcome = ledger.outcome(of: tag)
+    }
+
+    /// Sends it, once more.
+    func encode(_ core: inout ConnectionCore, _ channel: ChannelCore) throws(AMQPError) -> UInt64? {
+        switch content {
+        case .plain(let method, let properties, let body):
+            try core.publish(method, properties: properties, bytes: body, on: channel)
+        case .prepared(let frames, let body):
+            try body.withUnsafeBufferPointer { (body) throws(AMQPError) in
+                try core.publish(frames, body: UnsafeRawBufferPointer(body), on: channel)
+            }
+        }
     }
 }
 
@@ -83,6 +185,17 @@ final class ConsumerRecord: @unchecked Sendable {
         self.queue = queue
         self.options = options
         waiting = RingBuffer()
+    }
+
+    /// What asks the broker for it.
+    var request: Method.BasicConsume {
+        Method.BasicConsume(
+            queue: AMQPText(queue),
+            consumerTag: tag,
+            noAck: options.noAck,
+            exclusive: options.exclusive,
+            arguments: options.arguments
+        )
     }
 
     /// Hands a delivery to the reader, or keeps it until asked.

@@ -10,32 +10,22 @@ extension ConnectionDriver {
         do throws(AMQPError) {
             try await consume(record, asRecovery: false)
         } catch {
-            if error.code == .invalidArgument {
-                _ = state.withLock { $0.unregister(record) }
-            } else {
-                // The broker may have heard of it: a consumer that nobody knows would get the same messages for ever.
-                abandonConsumer(record)
-            }
+            _ = state.withLock { $0.unregister(record) }
             throw error
         }
         return record
     }
 
-    /// Tells the broker of a consumer.
+    /// Tells the broker of a consumer; of one that is resumed only if its reader is still there.
     func consume(_ record: ConsumerRecord, asRecovery: Bool) async throws(AMQPError) {
         let (channel, options) = (record.channel, record.options)
         let deadline = deadline(configuration.callTimeout)
-        let consume = Method.BasicConsume(
-            queue: AMQPText(record.queue),
-            consumerTag: record.tag,
-            noAck: options.noAck,
-            exclusive: options.exclusive,
-            arguments: options.arguments
-        )
         // In one step, so that no other consumer's prefetch count comes between.
-        let (limiting, starting) = try await onChannel(channel, deadline: deadline, asRecovery: asRecovery) {
-            (state, number) throws(AMQPError) -> (WaiterID?, WaiterID) in
-            if let other = channel.consumers[record.tag], other !== record {
+        let waiters = try await onChannel(channel, deadline: deadline, asRecovery: asRecovery) {
+            (state, number) throws(AMQPError) -> (limiting: WaiterID?, starting: WaiterID)? in
+            let known = channel.consumers[record.tag]
+            if asRecovery, known !== record { return nil }
+            if !asRecovery, known != nil {
                 throw AMQPError(
                     .invalidArgument,
                     scope: .channel,
@@ -45,23 +35,25 @@ extension ConnectionDriver {
             var limiting: WaiterID?
             let prefetchCount = options.prefetchCount ?? channel.consumerPrefetch ?? AMQPConsumer.usualPrefetchCount
             if channel.prefetchInForce != prefetchCount {
-                limiting = try state.core.call(
-                    .basicQos(.init(prefetchCount: prefetchCount)),
-                    channel: number,
-                    deadline: deadline
-                )
+                let qos = Method.BasicQos(prefetchCount: prefetchCount)
+                limiting = try state.core.call(.basicQos(qos), channel: number, deadline: deadline)
                 channel.prefetchInForce = prefetchCount
             }
-            let starting = try state.core.call(.basicConsume(consume), channel: number, deadline: deadline)
             channel.consumers[record.tag] = record
-            return (limiting, starting)
+            return (limiting, try state.core.call(.basicConsume(record.request), channel: number, deadline: deadline))
         }
+        guard let waiters else { return }
         var failure: AMQPError?
-        if let limiting, case .failure(let error) = await answer(of: limiting) {
+        if let limiting = waiters.limiting, case .failure(let error) = await answer(of: limiting) {
             state.withLock { _ in channel.prefetchInForce = nil }
             failure = error
         }
-        if case .failure(let error) = await answer(of: starting) { failure = failure ?? error }
+        // A consumer that the broker starts after its caller gave up, the core cancels.
+        if case .failure(let error) = await answer(of: waiters.starting) {
+            failure = failure ?? error
+        } else if failure != nil {
+            abandonConsumer(record)
+        }
         if let failure { throw failure }
     }
 

@@ -92,6 +92,14 @@ extension ConnectionDriver {
         }
     }
 
+    /// Writing failed. What the broker said before, its reason maybe, is read first.
+    func listenOnceMore(_ link: Link, _ error: AMQPError) {
+        loop.perform { [self] in
+            link.streamReadable()
+            lost(link, error)
+        }
+    }
+
     fileprivate func deadlinePassed() {
         let now = EventLoop.now()
         perform(.soon) { state in

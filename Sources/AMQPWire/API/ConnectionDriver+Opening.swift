@@ -8,18 +8,6 @@ extension ConnectionDriver {
             perform { state in state.startClosing(error) }
             throw error
         }
-        try perform { (state) throws(AMQPError) in
-            guard case .connecting = state.mode, state.link != nil else {
-                // Lost or closed between its opening and this step.
-                let error =
-                    if case .closed(let error) = state.core.phase { error } else {
-                        AMQPError(.connectionLost, "the connection ended at once")
-                    }
-                state.startClosing(error)
-                throw error
-            }
-            state.recovered()
-        }
     }
 
     private func startTimer() throws(AMQPError) {
@@ -55,7 +43,8 @@ extension ConnectionDriver {
     /// Connects to one broker, and has the handshake done within the deadline.
     private func open(_ broker: AMQPURI) async throws(AMQPError) {
         let deadline = deadline(broker.connectionTimeout ?? configuration.connectTimeout)
-        let options = configuration.options(for: broker)
+        var options = configuration.options(for: broker)
+        if let secret = state.withLock({ $0.freshSecret }) { options.handshake.credentials.password = secret }
         let stream: ByteStream
         do throws(TransportError) {
             stream = try await Connector.connect(
@@ -85,11 +74,9 @@ extension ConnectionDriver {
         let waiter = try perform { (state) throws(AMQPError) -> WaiterID? in
             if case .closed(let error) = state.mode { throw error }
             if state.closedByUser { throw AMQPError(.closed, "the connection was closed by this program") }
-            var statistics = state.core.statistics
-            if state.epoch > 0 { statistics.reconnects &+= 1 }
+            let statistics = state.core.statistics
             state.core = ConnectionCore(options, waiters: state.core.waiters, deadline: deadline)
             state.core.statistics = statistics
-            state.epoch &+= 1
             state.link = link
             return state.core.opening
         }
@@ -98,13 +85,14 @@ extension ConnectionDriver {
             perform { state in
                 if state.link === link {
                     state.linkToken = token
+                    if state.unsent != nil { loop.setWants(token, read: true, write: true) }
                 } else {
                     loop.detach(token)
                 }
             }
         } catch {
+            // The waiter hears of it.
             lost(link, AMQPError(error))
-            throw AMQPError(error)
         }
         guard let waiter else { throw AMQPError(.connectionLost, "the connection ended at once") }
         return waiter
@@ -119,7 +107,18 @@ extension ConnectionDriver {
             return state.recoveryTask
         }
         task?.cancel()
-        let closing: WaiterID? = try? perform { (state) throws(AMQPError) in try state.core.close(reason, now: now) }
+        let closing: WaiterID? = try? perform { (state) throws(AMQPError) -> WaiterID? in
+            switch state.core.phase {
+            case .open: return try state.core.close(reason, now: now)
+            case .closing:
+                // Another call is at it: wait for the same end.
+                if case .closed = state.mode { return nil }
+                let waiter = state.core.waiters.add(.recovery, deadline: nil)
+                state.waitingForRecovery.append(waiter)
+                return waiter
+            case .handshaking, .closed: return nil
+            }
+        }
         if let closing { _ = await answer(of: closing) }
         perform { state in
             // Where nobody waited for the answer, because the task is cancelled, the socket is still there.
@@ -140,8 +139,11 @@ extension AMQPError {
     /// Whether trying again is of no use until somebody changes something.
     var isPermanent: Bool {
         switch code {
-        case .loginRefused, .virtualHostRefused, .protocolMismatch, .negotiationFailed, .invalidArgument, .tlsFailed:
-            true
+        case .loginRefused, .protocolMismatch, .negotiationFailed, .invalidArgument: true
+        // A limit on connections counts those that the broker has not missed yet.
+        case .virtualHostRefused: replyText?.contains("limit") != true
+        // A socket that fails in the middle of the handshake says nothing of certificates.
+        case .tlsFailed: errno == nil
         case .unreachable, .connectionLost, .connectionClosed, .channelClosed, .closed, .malformedInput,
             .unexpectedFrame, .timedOut, .cancelled, .tooManyChannels, .publishRefused, .publishReturned,
             .consumerCancelled:

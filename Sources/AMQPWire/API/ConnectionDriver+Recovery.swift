@@ -1,10 +1,10 @@
 extension ConnectionDriver {
     /// Begins to make a lost connection anew.
     func startRecovery() {
-        let task = Task { await recover() }
         state.withLock { state in
-            state.recoveryTask = task
-            if state.closedByUser { task.cancel() }
+            guard case .recovering = state.mode, !state.closedByUser else { return }
+            // Noted before it can run to its end.
+            state.recoveryTask = Task { await recover() }
         }
     }
 
@@ -13,26 +13,29 @@ extension ConnectionDriver {
         var pause = recovery.firstPause
         var permanentFailures = 0
         var attempt = 0
+        var fatal = FatalDeclarations()
         var reason = state.withLock { state -> AMQPError in
             if case .closed(let error) = state.core.phase { error } else { AMQPError(.connectionLost, "lost") }
         }
         while !Task.isCancelled {
             attempt += 1
             let wait = pause.varied(by: recovery.jitter)
-            notify(.reconnecting(attempt: attempt, after: wait, because: reason))
+            announce(.reconnecting(attempt: attempt, after: wait, because: reason))
             await rest(wait)
             pause = min(pause * 2, recovery.longestPause)
             do throws(AMQPError) {
                 try await openAny()
-                perform { state in if case .recovering = state.mode, state.link != nil { state.mode = .restoring } }
-                try await restore()
+                try await restore(&fatal)
                 if finishRecovery() { return }
             } catch {
                 reason = error
                 permanentFailures = error.isPermanent ? permanentFailures + 1 : 0
-                if permanentFailures >= max(1, recovery.permanentFailures) {
-                    return perform { state in state.startClosing(error) }
-                }
+            }
+            // Whoever cancelled closes, too.
+            if Task.isCancelled { return }
+            if permanentFailures >= max(1, recovery.permanentFailures) {
+                reason.message = "given up after \(permanentFailures) attempts: \(reason.message)"
+                return perform { state in state.startClosing(reason) }
             }
             perform { state in state.dropLink(reason) }
         }
@@ -42,13 +45,13 @@ extension ConnectionDriver {
     private func finishRecovery() -> Bool {
         var isOpen = false
         perform { state in
-            guard case .restoring = state.mode, state.link != nil else { return }
+            guard case .restoring = state.mode, state.link != nil, !state.closedByUser else { return }
             isOpen = true
             state.recoveryTask = nil
+            state.core.statistics.reconnects &+= 1
+            state.announcements.append(.recovered)
             state.recovered()
-            if configuration.onEvent != nil { state.untold.append(.recovered) }
         }
-        tell()
         return isOpen
     }
 
@@ -62,49 +65,102 @@ extension ConnectionDriver {
 
     // MARK: - What was declared
 
-    private func restore() async throws(AMQPError) {
-        try await restoreTopology()
+    /// Declarations at which the broker closes the whole connection, as RabbitMQ 4.3 does at queues that are neither durable
+    /// nor exclusive. They are given up after some attempts, lest nothing else comes back.
+    private struct FatalDeclarations {
+        var failures: [String: Int] = [:]
+    }
+
+    /// How long to be patient with what the lost connection still holds: until the broker misses its heartbeats.
+    private func patience() -> Moment {
+        let heartbeat = state.withLock { $0.core.outcome?.limits.heartbeat ?? 0 }
+        return deadline(heartbeat == 0 ? .seconds(10) : .seconds(2 * Int64(heartbeat)))
+    }
+
+    /// The pause between attempts at what the lost connection still holds.
+    private var lockPause: Duration { min(configuration.recovery?.firstPause ?? .seconds(1), .seconds(1)) }
+
+    private func restore(_ fatal: inout FatalDeclarations) async throws(AMQPError) {
+        let patience = patience()
+        try await restoreTopology(&fatal, patience)
         for channel in state.withLock({ $0.channels }) {
-            try await reopen(channel)
+            do throws(AMQPError) {
+                try await restore(channel, patience)
+            } catch {
+                // Closed by this program meanwhile: there is nothing to restore.
+                guard error.code == .closed, error.scope == .channel else { throw error }
+            }
         }
     }
 
     /// Declares exchanges, queues and bindings on a channel of their own, which an error may close.
-    private func restoreTopology() async throws(AMQPError) {
+    private func restoreTopology(_ fatal: inout FatalDeclarations, _ patience: Moment) async throws(AMQPError) {
         let topology = state.withLock { $0.topology }
         guard !topology.isEmpty else { return }
-        var scratch = ChannelRecord(confirmWindow: 1)
-        try await reopen(scratch)
-        func declare(_ what: String, _ method: Method) async throws(AMQPError) -> Method? {
-            do throws(AMQPError) {
-                return try await call(method, scratch, asRecovery: true)
-            } catch {
-                guard error.code == .channelClosed || error.code == .invalidArgument else { throw error }
-                notify(.recoveryFailed(what: what, error))
-                scratch = ChannelRecord(confirmWindow: 1)
-                try await reopen(scratch)
-                return nil
-            }
-        }
+        var scratch = try await openScratchChannel()
         for exchange in topology.exchanges {
-            _ = try await declare("exchange '\(exchange.exchange)'", .exchangeDeclare(exchange))
+            let what = "exchange '\(exchange.exchange)'"
+            _ = try await declare(what, .exchangeDeclare(exchange), &scratch, &fatal, patience)
         }
         for queue in topology.queues {
-            let reply = try await declare("queue '\(queue.name)'", .queueDeclare(queue.declaration))
+            let what = "queue '\(queue.name)'"
+            let reply = try await declare(what, .queueDeclare(queue.declaration), &scratch, &fatal, patience)
             if case .queueDeclareOk(let ok) = reply, ok.queue != queue.name { rename(queue.name, to: ok.queue) }
         }
         // The names may be new ones now.
         let renamed = state.withLock { $0.topology }
         for binding in renamed.exchangeBindings {
-            _ = try await declare(
-                "binding of exchange '\(binding.destination)' to '\(binding.source)'",
-                .exchangeBind(binding)
-            )
+            let what = "binding of exchange '\(binding.destination)' to '\(binding.source)'"
+            _ = try await declare(what, .exchangeBind(binding), &scratch, &fatal, patience)
         }
         for binding in renamed.queueBindings {
-            _ = try await declare("binding of queue '\(binding.queue)' to '\(binding.exchange)'", .queueBind(binding))
+            let what = "binding of queue '\(binding.queue)' to '\(binding.exchange)'"
+            _ = try await declare(what, .queueBind(binding), &scratch, &fatal, patience)
         }
         _ = try? await closeChannel(scratch, asRecovery: true)
+    }
+
+    private func openScratchChannel() async throws(AMQPError) -> ChannelRecord {
+        let scratch = ChannelRecord(confirmWindow: 1)
+        scratch.isBeingRestored = true
+        try await openChannel(scratch, asRecovery: true)
+        return scratch
+    }
+
+    /// Declares one thing. What the broker refuses is reported, and the rest goes on.
+    private func declare(
+        _ what: String,
+        _ method: Method,
+        _ scratch: inout ChannelRecord,
+        _ fatal: inout FatalDeclarations,
+        _ patience: Moment
+    ) async throws(AMQPError) -> Method? {
+        if fatal.failures[what, default: 0] >= max(1, configuration.recovery?.permanentFailures ?? 1) { return nil }
+        while true {
+            do throws(AMQPError) {
+                return try await call(method, scratch, asRecovery: true)
+            } catch {
+                switch error.code {
+                case .channelClosed:
+                    scratch = try await openScratchChannel()
+                    // Exclusive to the connection that was lost, which the broker has not missed yet.
+                    if error.replyCode == 405, EventLoop.now() < patience {
+                        await rest(lockPause)
+                        continue
+                    }
+                case .invalidArgument: break
+                case .connectionClosed where error.method == method.id:
+                    fatal.failures[what, default: 0] += 1
+                    if fatal.failures[what] == max(1, configuration.recovery?.permanentFailures ?? 1) {
+                        announce(.recoveryFailed(what: what, error))
+                    }
+                    throw error
+                default: throw error
+                }
+                announce(.recoveryFailed(what: what, error))
+                return nil
+            }
+        }
     }
 
     private func rename(_ old: AMQPText, to new: AMQPText) {
@@ -115,22 +171,42 @@ extension ConnectionDriver {
                     consumer.queue = new.string
                 }
             }
+            state.announcements.append(.queueRenamed(from: old.string, to: new.string))
         }
-        notify(.queueRenamed(from: old.string, to: new.string))
     }
 
-    /// Opens a channel again and makes it what it was.
-    private func reopen(_ channel: ChannelRecord) async throws(AMQPError) {
-        try await openChannel(channel, asRecovery: true)
-        let (publishing, channelPrefetch, consumerPrefetch, consumers) = state.withLock { _ in
-            (channel.publishing, channel.channelPrefetch, channel.consumerPrefetch, Array(channel.consumers.values))
+    // MARK: - Channels
+
+    /// Opens a channel again and makes it what it was. Ends it where the broker does not let it be that.
+    private func restore(_ channel: ChannelRecord, _ patience: Moment) async throws(AMQPError) {
+        state.withLock { _ in channel.isBeingRestored = true }
+        defer { state.withLock { _ in channel.isBeingRestored = false } }
+        do throws(AMQPError) {
+            repeat {
+                try await openChannel(channel, asRecovery: true)
+                try await configure(channel)
+            } while try await !resumeConsumers(channel, patience)
+            try await resend(channel)
+        } catch {
+            guard error.code == .channelClosed || error.code == .tooManyChannels else { throw error }
+            announce(.recoveryFailed(what: "a channel", error))
+            var aftermath = Aftermath()
+            state.withLock { state in
+                state.channels.removeAll { $0 === channel }
+                channel.end(error, &aftermath)
+            }
+            for (continuation, next) in aftermath.deliveries { continuation.resume(returning: next) }
+        }
+    }
+
+    /// Prefetch counts, and confirm or transaction mode.
+    private func configure(_ channel: ChannelRecord) async throws(AMQPError) {
+        let (publishing, channelPrefetch, consumerPrefetch) = state.withLock { _ in
+            (channel.publishing, channel.channelPrefetch, channel.consumerPrefetch)
         }
         if let channelPrefetch {
-            _ = try await call(
-                .basicQos(.init(prefetchCount: channelPrefetch, global: true)),
-                channel,
-                asRecovery: true
-            )
+            let qos = Method.BasicQos(prefetchCount: channelPrefetch, global: true)
+            _ = try await call(.basicQos(qos), channel, asRecovery: true)
         }
         if let consumerPrefetch {
             _ = try await call(.basicQos(.init(prefetchCount: consumerPrefetch)), channel, asRecovery: true)
@@ -144,15 +220,37 @@ extension ConnectionDriver {
             }
         case .transactions: _ = try await call(.txSelect(.init()), channel, asRecovery: true)
         }
+    }
+
+    /// Starts the consumers of a channel again. False if the broker closed the channel at one of them, which is dealt with.
+    private func resumeConsumers(_ channel: ChannelRecord, _ patience: Moment) async throws(AMQPError) -> Bool {
+        let consumers = state.withLock { _ in channel.consumers.values.sorted { $0.tag.string < $1.tag.string } }
         for consumer in consumers {
             do throws(AMQPError) {
                 try await consume(consumer, asRecovery: true)
             } catch {
-                guard error.scope == .channel, error.code == .channelClosed else { throw error }
-                notify(.recoveryFailed(what: "consumer '\(consumer.tag)'", error))
-                return
+                guard error.code == .channelClosed else { throw error }
+                if consumer.options.exclusive, error.replyCode == 403, EventLoop.now() < patience {
+                    await rest(lockPause)
+                } else {
+                    announce(.recoveryFailed(what: "consumer '\(consumer.tag)' of queue '\(consumer.queue)'", error))
+                    drop(consumer, error)
+                }
+                return false
             }
         }
+        return true
+    }
+
+    private func drop(_ consumer: ConsumerRecord, _ error: AMQPError) {
+        var aftermath = Aftermath()
+        state.withLock { _ in
+            if consumer.channel.consumers[consumer.tag] === consumer {
+                consumer.channel.consumers[consumer.tag] = nil
+            }
+            consumer.end(error, &aftermath)
+        }
+        for (continuation, next) in aftermath.deliveries { continuation.resume(returning: next) }
     }
 }
 

@@ -45,11 +45,18 @@ final class ConnectionDriver: Sendable {
         var channelsByNumber: [UInt16: ChannelRecord] = [:]
         var topology = Topology()
         var closedByUser = false
+        /// The credential that took the place of the configured password, if one did.
+        var freshSecret: Secret?
         /// Why everything is to end for good, as the last thing of this step.
         var closing: AMQPError?
         var recoveryTask: Task<Void, Never>?
         var nextConsumer: UInt64 = 1
+        /// Counts the openings of channels, recovered ones included.
         var epoch: UInt64 = 0
+        /// What the application is to be told, in the order in which it happened.
+        var announcements: [AMQPEvent] = []
+        /// Somebody is telling it; there is one at a time, so that the order is kept.
+        var isAnnouncing = false
 
         // Sending.
         /// The buffer that is not being filled, while nobody sends it.
@@ -66,10 +73,6 @@ final class ConnectionDriver: Sendable {
         var timer: EventLoop.Token?
         var scheduled: Moment?
         var events: [CoreEvent] = []
-
-        /// What the application is still to hear, and whether somebody is about to tell it.
-        var untold: [AMQPEvent] = []
-        var isTelling = false
     }
 
     static let gatherSize = 64 * 1024
@@ -112,6 +115,7 @@ final class ConnectionDriver: Sendable {
         resume(&aftermath)
         while let buffer = aftermath.buffer.take(), let link = aftermath.link {
             let outcome = Self.write(buffer, on: link)
+            if let failure = outcome.failure { listenOnceMore(link, failure) }
             let now = EventLoop.now()
             aftermath = Aftermath()
             var rest: Outgoing? = consume outcome
@@ -123,37 +127,33 @@ final class ConnectionDriver: Sendable {
         }
     }
 
-    /// Adds an event to those that the application hears.
-    func notify(_ event: AMQPEvent) {
-        guard configuration.onEvent != nil else { return }
-        state.withLock { $0.untold.append(event) }
-        tell()
-    }
-
-    /// Tells the application what happened: one event at a time, in order, whoever comes first telling for the others.
-    func tell() {
-        guard let onEvent = configuration.onEvent else { return }
-        var isMine = false
-        while true {
-            let events = state.withLock { state -> [AMQPEvent] in
-                if state.isTelling, !isMine { return [] }
-                isMine = !state.untold.isEmpty
-                state.isTelling = isMine
-                defer { state.untold = [] }
-                return state.untold
-            }
-            if events.isEmpty { return }
-            for event in events { onEvent(event) }
-        }
-    }
-
     private func resume(_ aftermath: inout Aftermath) {
         if let (continuation, answer) = aftermath.firstAnswer { continuation.resume(returning: answer) }
         for (continuation, answer) in aftermath.answers { continuation.resume(returning: answer) }
         for (continuation, delivery) in aftermath.deliveries { continuation.resume(returning: delivery) }
-        if aftermath.tellsEvents { tell() }
         if let ending = aftermath.ending { end(ending, aftermath.endingToken, farewell: aftermath.farewell) }
+        if aftermath.announces { tellEvents() }
         if aftermath.startsRecovery { startRecovery() }
+    }
+
+    /// Tells the application what happened, until there is nothing more.
+    private func tellEvents() {
+        while true {
+            let events = state.withLock { state -> [AMQPEvent] in
+                defer { state.announcements = [] }
+                if state.announcements.isEmpty { state.isAnnouncing = false }
+                return state.announcements
+            }
+            if events.isEmpty { return }
+            if let onEvent = configuration.onEvent {
+                for event in events { onEvent(event) }
+            }
+        }
+    }
+
+    /// Has the application told of something.
+    func announce(_ event: AMQPEvent) {
+        perform { state in state.announcements.append(event) }
     }
 }
 
@@ -163,17 +163,17 @@ struct Aftermath: ~Copyable {
     var firstAnswer: (UnsafeContinuation<Answer, Never>, Answer)?
     var answers: [(UnsafeContinuation<Answer, Never>, Answer)] = []
     var deliveries: [(UnsafeContinuation<ConsumerRecord.Next, Never>, ConsumerRecord.Next)] = []
-    var events: [AMQPEvent] = []
+    /// There are events to tell, and nobody else tells them.
+    var announces = false
     var buffer: WireBuffer?
     var link: Link?
     var ending: Link?
     var endingToken: EventLoop.Token?
     var farewell: [UInt8] = []
     var startsRecovery = false
-    var tellsEvents = false
 
     var isEmpty: Bool {
-        buffer == nil && firstAnswer == nil && answers.isEmpty && deliveries.isEmpty && !tellsEvents && ending == nil
+        buffer == nil && firstAnswer == nil && answers.isEmpty && deliveries.isEmpty && !announces && ending == nil
             && !startsRecovery
     }
 }
@@ -187,27 +187,42 @@ extension ConnectionDriver.State {
         _ driver: ConnectionDriver,
         _ aftermath: inout Aftermath
     ) {
-        core.takeEvents(into: &events)
-        if !events.isEmpty {
-            distribute(driver, &aftermath)
-        }
+        distributeAll(driver, &aftermath)
         if let error = closing.take() {
             finish(error, driver, &aftermath)
+            distributeAll(driver, &aftermath)
         }
-        if !aftermath.events.isEmpty, driver.configuration.onEvent != nil {
-            untold += aftermath.events
-            aftermath.tellsEvents = true
+        if !announcements.isEmpty {
+            if driver.configuration.onEvent == nil {
+                announcements = []
+            } else if !isAnnouncing {
+                isAnnouncing = true
+                aftermath.announces = true
+            }
         }
         takeForSending(urgency, &aftermath)
         reschedule(driver)
     }
 
+    /// Distributes until nothing is left: an event may lead to others.
+    private mutating func distributeAll(_ driver: ConnectionDriver, _ aftermath: inout Aftermath) {
+        core.takeEvents(into: &events)
+        while !events.isEmpty {
+            distribute(driver, &aftermath)
+            core.takeEvents(into: &events)
+        }
+    }
+
     /// Takes the filled buffer if it is to be sent by the caller.
     private mutating func takeForSending(_ urgency: ConnectionDriver.Urgency, _ aftermath: inout Aftermath) {
-        if let rest = resumed.take(), let link {
-            aftermath.buffer = .some(rest)
-            aftermath.link = link
-            return
+        if var rest = resumed.take() {
+            if let link {
+                aftermath.buffer = .some(rest)
+                aftermath.link = link
+                return
+            }
+            rest.removeAll()
+            spare = .some(rest)
         }
         guard !core.encoder.bytes.isEmpty else { return }
         if urgency == .now { isUrgent = true }
@@ -253,7 +268,6 @@ extension ConnectionDriver.State {
             unsent = .some(buffer)
             if let linkToken { loop.setWants(linkToken, read: true, write: true) }
         }
-        if let failure { core.transportEnded(failure) }
     }
 
     /// Tells the loop when to wake up, if that changed.
@@ -297,22 +311,30 @@ extension ConnectionDriver.State {
             switch event {
             case .answered(let waiter, let answer): answered(waiter, answer, &aftermath)
             case .opened(let outcome):
-                aftermath.events.append(
-                    .connected(peer: core.options.peer, serverProperties: outcome.serverProperties)
-                )
+                opened(outcome)
             case .delivered(let number, let deliver, let message):
                 delivered(number, deliver, message, &aftermath)
-            case .returned(_, let message): aftermath.events.append(.returned(message))
+            case .returned(_, let message): announcements.append(.returned(message))
             case .consumerCancelled(let number, let tag): consumerCancelled(number, tag, &aftermath)
             case .channelClosed(let number, let error): channelClosed(number, error, &aftermath)
-            case .blocked(let reason): aftermath.events.append(.blocked(reason: reason))
-            case .unblocked: aftermath.events.append(.unblocked)
+            case .blocked(let reason): announcements.append(.blocked(reason: reason))
+            case .unblocked: announcements.append(.unblocked)
             case .flow: break
             case .closed(let error): connectionClosed(error, driver, &aftermath)
             }
         }
         events.removeAll(keepingCapacity: true)
         if self.events.isEmpty { swap(&events, &self.events) }
+    }
+
+    /// The handshake is done. From this very step on a loss is one of an open connection.
+    private mutating func opened(_ outcome: Handshake.Outcome) {
+        announcements.append(.connected(peer: core.options.peer, serverProperties: outcome.serverProperties))
+        switch mode {
+        case .connecting: recovered()
+        case .recovering: mode = .restoring
+        case .restoring, .open, .closed: break
+        }
     }
 
     private mutating func delivered(
@@ -330,14 +352,14 @@ extension ConnectionDriver.State {
             try? core.send(.basicNack(nack), channel: number)
             return
         }
-        consumer.offer(Arrival(epoch: epoch, deliver: deliver, message: message), &aftermath)
+        consumer.offer(Arrival(epoch: consumer.channel.epoch, deliver: deliver, message: message), &aftermath)
     }
 
     private mutating func consumerCancelled(_ number: UInt16, _ tag: AMQPText, _ aftermath: inout Aftermath) {
         guard let consumer = channelsByNumber[number]?.consumers[tag] else { return }
         unregister(consumer)
         let queue = consumer.queue
-        aftermath.events.append(.consumerCancelled(tag: tag.string, queue: queue))
+        announcements.append(.consumerCancelled(tag: tag.string, queue: queue))
         consumer.end(
             AMQPError(
                 .consumerCancelled,
@@ -349,8 +371,14 @@ extension ConnectionDriver.State {
     }
 
     private mutating func channelClosed(_ number: UInt16, _ error: AMQPError, _ aftermath: inout Aftermath) {
-        aftermath.events.append(.channelClosed(error))
-        guard let record = channelsByNumber[number] else { return }
+        let record = channelsByNumber[number]
+        // Recovery knows what it asked for, and goes on without it.
+        if let record, record.isBeingRestored {
+            channelsByNumber[number] = nil
+            return record.interrupted()
+        }
+        announcements.append(.channelClosed(error))
+        guard let record else { return }
         forget(record)
         record.end(error, &aftermath)
     }
@@ -374,20 +402,26 @@ extension ConnectionDriver.State {
         gatherUntil = nil
         linkToken = nil
         isUrgent = false
-        for record in channels { record.connectionLost() }
+        core.outcome = nil
+        core.blockedReason = nil
+        let resends = driver.configuration.recovery?.resendsUnconfirmed ?? false
+        for record in channelsByNumber.values { record.connectionLost(error, resends: resends) }
         channelsByNumber = [:]
         switch mode {
-        case .connecting, .recovering, .closed: break
-        case .open, .restoring:
-            aftermath.events.append(.disconnected(error))
-            if closedByUser || driver.configuration.recovery == nil {
+        case .connecting, .recovering: break
+        case .closed: detachTimer(driver)
+        case .open where closedByUser, .restoring where closedByUser: finish(error, driver, &aftermath)
+        case .open:
+            announcements.append(.disconnected(error))
+            if driver.configuration.recovery == nil {
                 finish(error, driver, &aftermath)
-            } else if recoveryTask == nil {
-                mode = .recovering
-                aftermath.startsRecovery = true
             } else {
                 mode = .recovering
+                aftermath.startsRecovery = true
             }
+        case .restoring:
+            announcements.append(.disconnected(error))
+            mode = .recovering
         }
     }
 
@@ -401,11 +435,17 @@ extension ConnectionDriver.State {
             answered(waiter, .failure(error.with(delivery: .notSent)), &aftermath)
         }
         waitingForRecovery = []
-        aftermath.events.append(.closed(closedByUser ? nil : error))
-        if let timer {
-            driver.loop.detach(timer)
-            self.timer = nil
+        announcements.append(.closed(closedByUser ? nil : error))
+        switch core.phase {
+        case .handshaking, .open: core.transportEnded(error)
+        // A close under way has its own end; the timer sees to it.
+        case .closing, .closed: break
         }
+        if link == nil { detachTimer(driver) }
+    }
+
+    private mutating func detachTimer(_ driver: ConnectionDriver) {
+        if let timer = timer.take() { driver.loop.detach(timer) }
     }
 
     /// Lets those go on who wait for the connection.

@@ -80,7 +80,7 @@ public struct Delivery: Sendable {
         let record = channel.record
         try channel.driver.perform(.soon) { (state) throws(AMQPError) in
             if let error = record.closed { throw error }
-            guard state.epoch == epoch, let number = record.number, deliveryTag > record.settledThrough else { return }
+            guard record.epoch == epoch, let number = record.number, deliveryTag > record.settledThrough else { return }
             try state.core.send(method, channel: number)
             if multiple { record.settledThrough = deliveryTag }
         }

@@ -4,29 +4,62 @@ public struct PublishReceipt: Sendable {
     public let deliveryTag: UInt64
     let channel: AMQPChannel
     let epoch: UInt64
+    /// The message, where it is sent again after a recovery.
+    let kept: KeptPublish?
+
+    /// What there is to be done about the confirm.
+    enum Step: Sendable {
+        case done
+        case wait(WaiterID)
+        /// It is sent again with the connection.
+        case goOn
+    }
 
     /// Waits until the broker has taken the message over.
     ///
-    /// To be asked once. Of publishes that failed the last 10,000 a channel are remembered.
+    /// To be asked once. Of publishes that failed the last 10,000 a channel are remembered, those of the connection before
+    /// the present one among them.
     ///
     /// - Throws: ``AMQPError``: `publishRefused`, `publishReturned`, or an error whose `delivery` is `unknown` where the
-    ///   channel or connection ended before the confirm came.
+    ///   channel or connection ended before the confirm came. With `resendsUnconfirmed` it waits for the connection to come
+    ///   back and for the confirm there.
     public nonisolated(nonsending) func confirmed() async throws(AMQPError) {
-        let (driver, record) = (channel.driver, channel.record)
+        let driver = channel.driver
         let deadline = driver.deadline(driver.configuration.confirmTimeout)
-        let waiter = try driver.perform { (state) throws(AMQPError) -> WaiterID? in
-            if let error = record.closed { throw error.with(delivery: .unknown) }
-            guard state.epoch == epoch, let number = record.number else {
-                throw AMQPError(
-                    .connectionLost,
-                    scope: .message,
-                    "the connection was lost before the broker confirmed the message",
-                    delivery: .unknown
-                )
+        while true {
+            let step = try driver.perform { (state) throws(AMQPError) in try next(&state, deadline) }
+            do throws(AMQPError) {
+                switch step {
+                case .done: return
+                case .wait(let waiter): return try await driver.success(of: waiter)
+                case .goOn: try await driver.ready(deadline: deadline)
+                }
+            } catch {
+                guard kept != nil, error.endedConnection else { throw error.afterSending }
             }
-            return try state.core.waitForConfirm(deliveryTag, channel: number, deadline: deadline)
         }
-        if let waiter { try await driver.success(of: waiter) }
+    }
+
+    private func next(_ state: inout ConnectionDriver.State, _ deadline: Moment) throws(AMQPError) -> Step {
+        let record = channel.record
+        let tag = kept?.tag ?? deliveryTag
+        let epoch = kept?.epoch ?? epoch
+        if let outcome = kept?.outcome ?? record.pastOutcome(tag, epoch: epoch) {
+            if let failure = AMQPError(outcome) { throw failure }
+            return .done
+        }
+        if let error = record.closed { throw error.with(delivery: .unknown) }
+        if record.epoch == epoch, let number = record.number {
+            let waiter = try state.core.waitForConfirm(tag, channel: number, deadline: deadline)
+            return waiter.map { .wait($0) } ?? .done
+        }
+        if kept != nil { return .goOn }
+        throw AMQPError(
+            .connectionLost,
+            scope: .message,
+            "the connection was lost before the broker confirmed the message",
+            delivery: .unknown
+        )
     }
 }
 
@@ -74,7 +107,7 @@ public final class PreparedPublisher: Sendable {
     /// Publishes a message whose confirm can be awaited later.
     @discardableResult
     public nonisolated(nonsending) func submit(_ body: [UInt8]) async throws(AMQPError) -> PublishReceipt {
-        try await channel.driver.submit(channel) { (core, channel) throws(AMQPError) in
+        try await channel.driver.submit(channel, .prepared(frames, body)) { (core, channel) throws(AMQPError) in
             try body.withUnsafeBufferPointer { (body) throws(AMQPError) in
                 try core.publish(frames, body: UnsafeRawBufferPointer(body), on: channel)
             }
@@ -179,7 +212,7 @@ extension AMQPChannel {
             routingKey: AMQPText(routingKey),
             mandatory: mandatory
         )
-        return try await driver.submit(self) { (core, channel) throws(AMQPError) in
+        return try await driver.submit(self, .plain(method, properties, body)) { (core, channel) throws(AMQPError) in
             try core.publish(method, properties: properties, bytes: body, on: channel)
         }
     }
@@ -222,17 +255,34 @@ extension AMQPChannel {
 
     /// Waits until the broker has confirmed everything published on the channel so far.
     ///
-    /// - Throws: ``AMQPError`` for the first publish since the last call that failed and that no receipt was asked for.
+    /// - Throws: ``AMQPError`` for the first publish since the last call that failed and that no receipt was asked for. Its
+    ///   `delivery` is `unknown` where a connection was lost with publishes that were not confirmed; with
+    ///   `resendsUnconfirmed` those are waited for on the next connection.
     public func waitForConfirms() async throws(AMQPError) {
         let deadline = driver.deadline(driver.configuration.confirmTimeout)
-        let waiter = try driver.perform { (state) throws(AMQPError) -> WaiterID? in
-            if let error = record.closed { throw error.with(delivery: .unknown) }
-            guard let number = record.number else {
-                throw AMQPError(.connectionLost, "the connection was lost before all was confirmed", delivery: .unknown)
+        while true {
+            let step = try driver.perform { (state) throws(AMQPError) -> PublishReceipt.Step in
+                if let failure = record.lostPublish.take() { throw failure }
+                if let error = record.closed { throw error.with(delivery: .unknown) }
+                if case .open = state.mode, let number = record.number {
+                    let waiter = try state.core.waitForConfirms(channel: number, deadline: deadline)
+                    return waiter.map { .wait($0) } ?? .done
+                }
+                return record.kept.isEmpty ? .done : .goOn
             }
-            return try state.core.waitForConfirms(channel: number, deadline: deadline)
+            do throws(AMQPError) {
+                switch step {
+                case .done: return
+                case .wait(let waiter): return try await driver.success(of: waiter)
+                case .goOn: try await driver.ready(deadline: deadline)
+                }
+            } catch {
+                guard driver.resendsUnconfirmed, error.endedConnection else {
+                    driver.state.withLock { _ in record.lostPublish = nil }
+                    throw error.afterSending
+                }
+            }
         }
-        if let waiter { try await driver.success(of: waiter) }
     }
 
     /// Hands what is gathered to the socket at once, instead of within half a millisecond.
@@ -305,7 +355,7 @@ extension ConnectionDriver {
                     retrying = true
                 } catch {
                     // It did not leave, so it may wait for the connection to come back.
-                    guard error.code == .connectionLost || error.code == .connectionClosed else { throw error }
+                    guard error.endedConnection else { throw error }
                     retrying = false
                     try await ready(deadline: deadline)
                 }
@@ -339,7 +389,9 @@ extension ConnectionDriver {
                     record.publishing = .confirms
                 }
                 do throws(AMQPError) {
-                    return .sent(tag: try encode(&state.core, channel), epoch: state.epoch)
+                    let tag = try encode(&state.core, channel)
+                    if record.publishing == .transactions { record.hasUncommitted = true }
+                    return .sent(tag: tag, epoch: record.epoch)
                 } catch {
                     // The room that this one was given is another's now.
                     state.core.openGates()
@@ -357,30 +409,113 @@ extension ConnectionDriver {
     /// Publishes and hands out a receipt.
     nonisolated(nonsending) func submit(
         _ channel: AMQPChannel,
+        _ content: @autoclosure () -> KeptPublish.Content,
         _ encode: Encoding
     ) async throws(AMQPError) -> PublishReceipt {
-        let (tag, epoch) = try await publish(channel.record, .soon, confirms: true, encode)
-        return PublishReceipt(deliveryTag: tag ?? 0, channel: channel, epoch: epoch)
+        let record = channel.record
+        guard resendsUnconfirmed else {
+            let (tag, epoch) = try await publish(record, .soon, confirms: true, encode)
+            return PublishReceipt(deliveryTag: tag ?? 0, channel: channel, epoch: epoch, kept: nil)
+        }
+        let content = content()
+        var kept: KeptPublish?
+        let (tag, epoch) = try await publish(record, .soon, confirms: true) { (core, channel) throws(AMQPError) in
+            let tag = try encode(&core, channel)
+            // Kept in the same step: the connection may be lost before this call is back.
+            if let tag {
+                let publish = KeptPublish(content, tag: tag, epoch: record.epoch)
+                record.keep(publish)
+                kept = publish
+            }
+            return tag
+        }
+        return PublishReceipt(deliveryTag: tag ?? 0, channel: channel, epoch: epoch, kept: kept)
+    }
+
+    /// Whether publishes whose confirm was lost are sent again.
+    var resendsUnconfirmed: Bool { configuration.recovery?.resendsUnconfirmed ?? false }
+
+    /// Sends the publishes of a channel that were not confirmed on the connection before, in their order.
+    func resend(_ record: ChannelRecord) async throws(AMQPError) {
+        let deadline = deadline(configuration.confirmTimeout)
+        var next = 0
+        while true {
+            let waiter = try await onChannel(record, deadline: deadline, asRecovery: true) {
+                (state, number) throws(AMQPError) -> WaiterID? in
+                while next < record.kept.count {
+                    let publish = record.kept[next]
+                    guard case .free(let channel) = try state.core.room(number, retrying: true) else {
+                        // A blocked broker is waited for, however long it takes: coming anew would not help.
+                        return try state.core.waitForRoom(number, deadline: nil, first: true)
+                    }
+                    if let tag = try publish.encode(&state.core, channel) {
+                        publish.tag = tag
+                        publish.epoch = record.epoch
+                    }
+                    next += 1
+                }
+                return nil
+            }
+            guard let waiter else { return }
+            try await success(of: waiter)
+        }
+    }
+
+    /// Commits a channel's transaction, unless part of it was lost.
+    func commit(_ record: ChannelRecord) async throws(AMQPError) {
+        let deadline = deadline(configuration.callTimeout)
+        let waiter = try await onChannel(record, deadline: deadline) { (state, number) throws(AMQPError) -> WaiterID? in
+            if record.lostTransaction { return nil }
+            record.hasUncommitted = false
+            return try state.core.call(.txCommit(.init()), channel: number, deadline: deadline)
+        }
+        guard let waiter else {
+            try await rollBack(record)
+            throw AMQPError(
+                .connectionLost,
+                scope: .channel,
+                "the connection was lost during the transaction, so none of it took effect: do it again",
+                delivery: .notSent
+            )
+        }
+        do throws(AMQPError) {
+            try await success(of: waiter)
+        } catch {
+            throw error.with(delivery: .unknown)
+        }
+    }
+
+    /// Abandons a channel's transaction.
+    func rollBack(_ record: ChannelRecord) async throws(AMQPError) {
+        _ = try await call(.txRollback(.init()), record) { _ in
+            record.hasUncommitted = false
+            record.lostTransaction = false
+        }
     }
 
     /// Publishes and waits for the confirm.
     nonisolated(nonsending) func publishConfirmed(_ record: ChannelRecord, _ encode: Encoding) async throws(AMQPError) {
+        var hasLeft = false
         while true {
             let deadline = deadline(configuration.confirmTimeout)
             var waiter: WaiterID?
-            let (tag, _) = try await publish(record, .now, confirms: true) { (core, channel) throws(AMQPError) in
-                let tag = try encode(&core, channel)
-                // Registered before the bytes can leave: the confirm may be faster than this call.
-                if let tag { waiter = try core.waitForConfirm(tag, channel: channel.number, deadline: deadline) }
-                return tag
+            let tag: UInt64?
+            do throws(AMQPError) {
+                (tag, _) = try await publish(record, .now, confirms: true) { (core, channel) throws(AMQPError) in
+                    let tag = try encode(&core, channel)
+                    // Registered before the bytes can leave: the confirm may be faster than this call.
+                    if let tag { waiter = try core.waitForConfirm(tag, channel: channel.number, deadline: deadline) }
+                    return tag
+                }
+            } catch {
+                throw hasLeft ? error.afterSending : error
             }
             guard tag != nil, let waiter else { return }
+            hasLeft = true
             do throws(AMQPError) {
                 return try await success(of: waiter)
             } catch {
-                guard configuration.recovery?.resendsUnconfirmed == true, error.delivery == .unknown,
-                    error.code == .connectionLost || error.code == .connectionClosed
-                else { throw error }
+                guard resendsUnconfirmed, error.endedConnection else { throw error }
             }
         }
     }

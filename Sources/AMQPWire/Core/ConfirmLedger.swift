@@ -71,6 +71,18 @@ struct ConfirmLedger {
         return nil
     }
 
+    /// How a publish ended, nil if it has not.
+    func outcome(of tag: UInt64) -> Outcome? {
+        if let failure = failures[tag] { return failure }
+        guard let index = index(of: tag) else { return .confirmed }
+        return slots[index].state == .settled ? .confirmed : nil
+    }
+
+    /// Whether there is a publish that is not confirmed and that nobody waits for.
+    var hasUnheard: Bool {
+        (0..<slots.count).contains { slots[$0].state != .settled && slots[$0].waiter == nil }
+    }
+
     /// Unties a waiter that does not wait any more.
     mutating func abandon(_ tag: UInt64, _ waiter: WaiterID) {
         moreWaiters[tag]?.removeAll { $0 == waiter }

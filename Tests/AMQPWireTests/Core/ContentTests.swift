@@ -40,7 +40,7 @@ struct ContentTests {
         let prepared = try CoreRig.withChannel(frameMax: UInt32(Self.frameMax))
         try plain.publish(body(size), properties: properties)
         let frames = try PreparedFrames(method, properties: properties)
-        _ = try body(size).withUnsafeBytes { try prepared.core.publish(frames, body: $0, channel: 1) }
+        _ = try body(size).withUnsafeBytes { try prepared.core.publish(frames, body: $0, on: prepared.core.usableChannel(1)) }
         prepared.settle()
         #expect(prepared.takeSent() == plain.takeSent())
         #expect(prepared.sentOctets == plain.sentOctets)
@@ -55,7 +55,7 @@ struct ContentTests {
         #expect(error?.code == .invalidArgument && error?.delivery == .notSent)
         let frames = try PreparedFrames(.init(routingKey: "k"), properties: large)
         #expect(throws: AMQPError.self) {
-            try [UInt8]().withUnsafeBytes { try rig.core.publish(frames, body: $0, channel: 1) }
+            try [UInt8]().withUnsafeBytes { try rig.core.publish(frames, body: $0, on: rig.core.usableChannel(1)) }
         }
         rig.settle()
         #expect(rig.takeSent().isEmpty)

@@ -4,7 +4,7 @@ import Testing
 @testable import AMQPWire
 
 /// A recorded session: who sent which octets in which order.
-private struct Recording {
+private struct ReplayedSession {
     enum Turn {
         case client([UInt8])
         case server([UInt8])
@@ -58,7 +58,7 @@ private struct Replay {
     private var publish: (method: Method.BasicPublish, channel: UInt16, header: ContentHeader?, body: [UInt8])?
     private(set) var problems: [String] = []
 
-    init(_ recording: Recording) throws {
+    init(_ recording: ReplayedSession) throws {
         var options = CoreRig.options()
         for frame in try Self.frames(recording.client) {
             switch frame.payload {
@@ -90,7 +90,7 @@ private struct Replay {
         return frames
     }
 
-    mutating func run(_ recording: Recording) throws {
+    mutating func run(_ recording: ReplayedSession) throws {
         // A decoder knows the protocol header at the start of a stream only, so the client's octets are decoded as one.
         var frames = try Self.frames(recording.client)[...]
         var end: UInt64 = 0
@@ -156,8 +156,9 @@ private struct Replay {
     private mutating func finishPublish() throws {
         guard let publish, let header = publish.header else { return }
         self.publish = nil
+        let channel = try rig.core.usableChannel(publish.channel)
         _ = try publish.body.withUnsafeBytes { body in
-            try rig.core.publish(publish.method, properties: header.properties, body: body, channel: publish.channel)
+            try rig.core.publish(publish.method, properties: header.properties, body: body, on: channel)
         }
         rig.settle()
     }
@@ -181,10 +182,10 @@ struct RecordingReplayTests {
 
     @Test(
         "is repeated octet for octet, and the broker's part in it never judged wrong",
-        arguments: Recording.names.filter { !Recording.notOurs.contains($0) }
+        arguments: ReplayedSession.names.filter { !ReplayedSession.notOurs.contains($0) }
     )
     func replay(name: String) throws {
-        let recording = try Recording(name)
+        let recording = try ReplayedSession(name)
         var replay = try Replay(recording)
         try replay.run(recording)
         let rig = replay.rig
@@ -213,15 +214,15 @@ struct RecordingReplayTests {
 
     @Test("is there for every scenario")
     func count() {
-        #expect(Recording.names.count >= 60)
-        #expect(Recording.notOurs.isSubset(of: Recording.names))
+        #expect(ReplayedSession.names.count >= 60)
+        #expect(ReplayedSession.notOurs.isSubset(of: ReplayedSession.names))
     }
 
     @Test("with octets changed at random ends the connection or goes on, and answers everyone")
     func mutations() throws {
         var random = SplitMix64(seed: 11)
-        for name in Recording.names where !Recording.notOurs.contains(name) {
-            var recording = try Recording(name)
+        for name in ReplayedSession.names where !ReplayedSession.notOurs.contains(name) {
+            var recording = try ReplayedSession(name)
             guard recording.client.count < 20_000 else { continue }
             let original = recording.turns
             for _ in 0..<12 {
