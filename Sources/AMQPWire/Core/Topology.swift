@@ -30,7 +30,9 @@ struct Topology {
     mutating func deletedExchange(_ name: AMQPText) {
         exchanges.removeAll { $0.exchange == name }
         queueBindings.removeAll { $0.exchange == name }
+        let sources = exchangeBindings.filter { $0.destination == name }.map(\.source)
         exchangeBindings.removeAll { $0.source == name || $0.destination == name }
+        for source in sources { bindingEnded(source) }
     }
 
     /// `name` is what the broker answered.
@@ -42,7 +44,18 @@ struct Topology {
 
     mutating func deletedQueue(_ name: AMQPText) {
         queues.removeAll { $0.name == name }
+        let sources = queueBindings.filter { $0.queue == name }.map(\.exchange)
         queueBindings.removeAll { $0.queue == name }
+        for source in sources { bindingEnded(source) }
+    }
+
+    /// An exchange that deletes itself went with the last binding from it.
+    private mutating func bindingEnded(_ source: AMQPText) {
+        guard exchanges.contains(where: { $0.exchange == source && $0.autoDelete }),
+            !queueBindings.contains(where: { $0.exchange == source }),
+            !exchangeBindings.contains(where: { $0.source == source })
+        else { return }
+        deletedExchange(source)
     }
 
     mutating func bound(_ binding: Method.QueueBind) {
@@ -54,6 +67,7 @@ struct Topology {
             $0.queue == binding.queue && $0.exchange == binding.exchange && $0.routingKey == binding.routingKey
                 && $0.arguments == binding.arguments
         }
+        bindingEnded(binding.exchange)
     }
 
     mutating func bound(_ binding: Method.ExchangeBind) {
@@ -65,6 +79,7 @@ struct Topology {
             $0.destination == binding.destination && $0.source == binding.source
                 && $0.routingKey == binding.routingKey && $0.arguments == binding.arguments
         }
+        bindingEnded(binding.source)
     }
 
     /// A queue came back under another name.
