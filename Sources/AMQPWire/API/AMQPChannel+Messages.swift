@@ -1,10 +1,18 @@
 extension AMQPChannel {
     // MARK: Consuming
 
-    /// Bounds how many deliveries may be unacknowledged: of each consumer started from here on, or with `global` of the
-    /// channel as a whole. 0 sets no limit.
+    /// Bounds how many deliveries may be unacknowledged: of each consumer started from here on that names no count of its own,
+    /// or with `global` of the channel as a whole. 0 sets no limit.
     public func setQoS(prefetchCount: UInt16, global: Bool = false) async throws(AMQPError) {
-        _ = try await call(.basicQos(.init(prefetchCount: prefetchCount, global: global)))
+        let record = record
+        do throws(AMQPError) {
+            _ = try await driver.call(.basicQos(.init(prefetchCount: prefetchCount, global: global)), record) { _ in
+                if !global { record.prefetchInForce = prefetchCount }
+            }
+        } catch {
+            driver.state.withLock { _ in record.prefetchInForce = nil }
+            throw error
+        }
         driver.state.withLock { _ in
             if global { record.channelPrefetch = prefetchCount } else { record.consumerPrefetch = prefetchCount }
         }
@@ -13,15 +21,15 @@ extension AMQPChannel {
     /// Consumes a queue: `for try await delivery in channel.consume("queue") { … }`.
     ///
     /// - Parameters:
-    ///   - prefetchCount: deliveries that may be unacknowledged at a time, 1 to 65,535; with `noAck` the broker sends as
-    ///     fast as it can and this has no effect.
+    ///   - prefetchCount: deliveries that may be unacknowledged at a time, 0 for no limit; nil for what `setQoS` said, or 100
+    ///     where it was not called. With `noAck` the broker sends as fast as it can and this has no effect.
     ///   - noAck: the broker forgets each message as it sends it.
     ///   - exclusive: refuse other consumers on the queue.
     ///   - priority: consumers with a higher one are served first. RabbitMQ's extension.
-    ///   - consumerTag: empty for a tag made here.
+    ///   - consumerTag: a name that no other consumer of the channel has; empty for one made here.
     public func consume(
         _ queue: String,
-        prefetchCount: UInt16 = 100,
+        prefetchCount: UInt16? = nil,
         noAck: Bool = false,
         exclusive: Bool = false,
         priority: Int32? = nil,
@@ -41,8 +49,10 @@ extension AMQPChannel {
 
     /// Takes one message from a queue, or nil where it has none.
     public func get(_ queue: String, noAck: Bool = false) async throws(AMQPError) -> Delivery? {
-        let epoch = driver.state.withLock { $0.epoch }
-        switch try await driver.answer(.basicGet(.init(queue: AMQPText(queue), noAck: noAck)), record) {
+        let get = Method.BasicGet(queue: AMQPText(queue), noAck: noAck)
+        // Of the connection that it is asked on, which may be another than that of now.
+        var epoch: UInt64 = 0
+        switch try await driver.answer(.basicGet(get), record, registering: { epoch = $0.epoch }) {
         case .message(let ok, let message):
             let deliver = Method.BasicDeliver(
                 deliveryTag: ok.deliveryTag,
@@ -51,20 +61,36 @@ extension AMQPChannel {
                 routingKey: ok.routingKey
             )
             let arrival = Arrival(epoch: epoch, deliver: deliver, message: message)
+            driver.state.withLock { state in
+                if state.epoch == epoch { record.lastArrived = max(record.lastArrived, ok.deliveryTag) }
+            }
             return Delivery(arrival, channel: self, isSettled: noAck)
         case .reply, .done: return nil
         case .failure(let error): throw error
         }
     }
 
-    /// Acknowledges all deliveries of the channel so far.
+    /// Acknowledges all deliveries of the channel, those included that no loop has taken yet or that are on their way here.
     public func ackAll() async throws(AMQPError) {
-        try await driver.send(.basicAck(.init(deliveryTag: 0, multiple: true)), record)
+        try await settleAll(.basicAck(.init(deliveryTag: 0, multiple: true)))
     }
 
-    /// Refuses all deliveries of the channel so far. RabbitMQ's extension.
+    /// Refuses all deliveries of the channel, those included that are on their way here; those that no loop has taken yet are
+    /// not given to one any more. RabbitMQ's extension.
     public func nackAll(requeue: Bool = true) async throws(AMQPError) {
-        try await driver.send(.basicNack(.init(deliveryTag: 0, multiple: true, requeue: requeue)), record)
+        try await settleAll(.basicNack(.init(deliveryTag: 0, multiple: true, requeue: requeue)))
+        driver.state.withLock { _ in
+            for consumer in record.consumers.values { consumer.dropThrough(record.settledThrough) }
+        }
+    }
+
+    private func settleAll(_ method: Method) async throws(AMQPError) {
+        let record = record
+        let deadline = driver.deadline(driver.configuration.callTimeout)
+        try await driver.onChannel(record, deadline: deadline) { (state, number) throws(AMQPError) in
+            try state.core.send(method, channel: number)
+            record.settledThrough = record.lastArrived
+        }
     }
 
     /// Has what is not acknowledged delivered again, to any consumer. RabbitMQ knows no other way than `requeue`.

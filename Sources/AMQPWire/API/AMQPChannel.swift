@@ -83,7 +83,11 @@ extension ConnectionDriver {
             } catch {
                 perform { state in
                     if !asRecovery { state.channels.removeAll { $0 === record } }
-                    if let number = record.number { state.channelsByNumber[number] = nil }
+                    // It may open all the same, and nobody would close it.
+                    if let number = record.number, state.channelsByNumber[number] === record {
+                        state.channelsByNumber[number] = nil
+                        state.core.abandonChannel(number)
+                    }
                     record.number = nil
                 }
                 throw error
@@ -103,10 +107,16 @@ extension ConnectionDriver {
         if let waiter {
             do throws(AMQPError) { try await success(of: waiter) } catch { failure = error }
         }
+        if failure != nil {
+            // Given up while it waited for its turn, the close is still to be sent.
+            perform { state in
+                guard let number = record.number, state.channelsByNumber[number] === record else { return }
+                state.core.abandonChannel(number)
+            }
+        }
         var aftermath = Aftermath()
         state.withLock { state in
-            if let number = record.number { state.channelsByNumber[number] = nil }
-            state.channels.removeAll { $0 === record }
+            state.forget(record)
             record.end(reason, &aftermath)
         }
         for (continuation, next) in aftermath.deliveries { continuation.resume(returning: next) }
@@ -116,15 +126,11 @@ extension ConnectionDriver {
 
     /// Closes a channel that nobody holds any more, without waiting.
     func abandonChannel(_ record: ChannelRecord) {
-        let deadline = deadline(configuration.callTimeout)
         perform { state in
             guard record.closed == nil else { return }
             record.closed = AMQPError(.closed, scope: .channel, "the channel was closed by this program")
-            state.channels.removeAll { $0 === record }
-            if let number = record.number {
-                state.channelsByNumber[number] = nil
-                _ = try? state.core.closeChannel(number, deadline: deadline)
-            }
+            state.forget(record)
+            if let number = record.number { state.core.abandonChannel(number) }
             record.number = nil
         }
     }
@@ -139,8 +145,9 @@ extension ConnectionDriver {
         try await success(of: waiter)
     }
 
-    /// Ends a connection that nobody holds any more.
+    /// Ends a connection that nobody holds any more, with a word to the broker but without waiting for its answer.
     func abandon() {
+        let now = EventLoop.now()
         let error = AMQPError(.closed, "the connection was given up by this program")
         let task = state.withLock { state -> Task<Void, Never>? in
             state.closedByUser = true
@@ -148,6 +155,7 @@ extension ConnectionDriver {
         }
         task?.cancel()
         perform { state in
+            _ = try? state.core.close(error, now: now)
             state.core.transportEnded(error)
             state.startClosing(error)
         }

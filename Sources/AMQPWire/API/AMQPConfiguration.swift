@@ -66,7 +66,8 @@ public struct AMQPConfiguration: Sendable {
     public var maxMessageSize = 512 * 1024 * 1024
     /// How to come back from a lost connection; nil to stay closed.
     public var recovery: Recovery? = Recovery()
-    /// Hears what happens to the connection. Called on the connection's own thread: do little, and do not block.
+    /// Hears what happens to the connection: one event at a time, in order, on whichever thread it happened. Do little in it,
+    /// and do not block.
     public var onEvent: (@Sendable (AMQPEvent) -> Void)?
 
     /// A configuration for one or several brokers.

@@ -72,7 +72,7 @@ public final class AMQPConnection: Sendable {
     }
 
     /// Closes the connection, politely if the broker answers within five seconds. Everything that waits fails with `closed`.
-    /// Closing twice is harmless.
+    /// In a task that is cancelled the broker's answer is not waited for. Closing twice is harmless.
     public func close() async {
         await driver.close()
     }

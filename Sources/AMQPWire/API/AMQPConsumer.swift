@@ -5,11 +5,14 @@ import Synchronization
 /// Consuming begins with the first `next()`. It ends when the loop is left, the task is cancelled or the channel closed: the
 /// consumer is cancelled, and what was delivered and not taken goes back to its queue. When the broker ends it, because the
 /// queue was deleted, say, the sequence throws ``AMQPError`` with the code `consumerCancelled`. At most `prefetchCount`
-/// deliveries are unacknowledged at a time. A connection that is recovered goes on delivering; what was not acknowledged
+/// deliveries are unacknowledged at a time. A second loop over the sequence may begin when the first has ended. A connection that is recovered goes on delivering; what was not acknowledged
 /// comes again.
 public struct AMQPConsumer: AsyncSequence, Sendable {
     public typealias Element = Delivery
     public typealias Failure = AMQPError
+
+    /// Unacknowledged deliveries of a consumer where neither it nor `setQoS` says how many.
+    static let usualPrefetchCount: UInt16 = 100
 
     let channel: AMQPChannel
     let queue: String
@@ -23,9 +26,10 @@ public struct AMQPConsumer: AsyncSequence, Sendable {
         Iterator(self)
     }
 
-    /// Ends consuming: what was delivered and not taken goes back to the queue, and the sequence ends.
+    /// Ends consuming: what was delivered and not taken goes back to the queue, and the sequence ends. With `noAck` the broker
+    /// has forgotten what it delivered, so that can still be taken before the sequence ends.
     ///
-    /// - Throws: ``AMQPError`` where the broker does not answer.
+    /// - Throws: ``AMQPError`` where the broker does not answer; the sequence ends all the same.
     public func cancel() async throws(AMQPError) {
         try await channel.driver.cancelConsumer(tag, channel.record)
     }

@@ -16,6 +16,13 @@ final class ChannelRecord: @unchecked Sendable {
     /// Prefetch counts set by `setQoS`, for the channel as a whole and for consumers to come.
     var channelPrefetch: UInt16?
     var consumerPrefetch: UInt16?
+    /// What the broker was told last on the present connection, for consumers to come.
+    var prefetchInForce: UInt16?
+    /// Tags of consumers without acknowledgements that are being cancelled: what still comes for them is gone.
+    var draining: Set<AMQPText> = []
+    /// The last delivery that came, and the last of those that were settled together.
+    var lastArrived: UInt64 = 0
+    var settledThrough: UInt64 = 0
     /// Consumers that get deliveries.
     var consumers: [AMQPText: ConsumerRecord] = [:]
 
@@ -26,6 +33,10 @@ final class ChannelRecord: @unchecked Sendable {
     /// The connection is lost; the channel waits for the next.
     func connectionLost() {
         number = nil
+        prefetchInForce = nil
+        draining = []
+        lastArrived = 0
+        settledThrough = 0
         for consumer in consumers.values { consumer.connectionLost() }
     }
 
@@ -48,7 +59,8 @@ final class ConsumerRecord: @unchecked Sendable {
         var noAck: Bool
         var exclusive: Bool
         var arguments: FieldTable
-        var prefetchCount: UInt16
+        /// Nil for the channel's.
+        var prefetchCount: UInt16?
     }
 
     /// What the reader gets.
@@ -96,6 +108,11 @@ final class ConsumerRecord: @unchecked Sendable {
 
     /// The deliveries that nobody took.
     func takeAll() -> [Arrival] { waiting.removeAll() }
+
+    /// Drops the deliveries up to a tag, which were refused.
+    func dropThrough(_ deliveryTag: UInt64) {
+        if !options.noAck { waiting.removeAll { $0.deliver.deliveryTag <= deliveryTag } }
+    }
 
     /// What is not acknowledged will come again, so what waits here would come twice.
     func connectionLost() {

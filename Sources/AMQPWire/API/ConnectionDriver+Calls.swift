@@ -36,7 +36,12 @@ extension ConnectionDriver {
                 }
             }
             guard let waiter else { return }
-            try await success(of: waiter)
+            do throws(AMQPError) {
+                try await success(of: waiter)
+            } catch {
+                state.withLock { state in state.waitingForRecovery.removeAll { $0 == waiter } }
+                throw error
+            }
         }
     }
 

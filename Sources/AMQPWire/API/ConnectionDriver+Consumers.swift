@@ -10,7 +10,12 @@ extension ConnectionDriver {
         do throws(AMQPError) {
             try await consume(record, asRecovery: false)
         } catch {
-            perform { _ in record.channel.consumers[record.tag] = nil }
+            if error.code == .invalidArgument {
+                _ = state.withLock { $0.unregister(record) }
+            } else {
+                // The broker may have heard of it: a consumer that nobody knows would get the same messages for ever.
+                abandonConsumer(record, isStarted: false)
+            }
             throw error
         }
         return record
@@ -18,12 +23,8 @@ extension ConnectionDriver {
 
     /// Tells the broker of a consumer.
     func consume(_ record: ConsumerRecord, asRecovery: Bool) async throws(AMQPError) {
-        let options = record.options
-        _ = try await call(
-            .basicQos(.init(prefetchCount: options.prefetchCount)),
-            record.channel,
-            asRecovery: asRecovery
-        )
+        let (channel, options) = (record.channel, record.options)
+        let deadline = deadline(configuration.callTimeout)
         let consume = Method.BasicConsume(
             queue: AMQPText(record.queue),
             consumerTag: record.tag,
@@ -31,19 +32,52 @@ extension ConnectionDriver {
             exclusive: options.exclusive,
             arguments: options.arguments
         )
-        _ = try await call(.basicConsume(consume), record.channel, asRecovery: asRecovery) { _ in
-            record.channel.consumers[record.tag] = record
+        // In one step, so that no other consumer's prefetch count comes between.
+        let (limiting, starting) = try await onChannel(channel, deadline: deadline, asRecovery: asRecovery) {
+            (state, number) throws(AMQPError) -> ([WaiterID], WaiterID) in
+            if let other = channel.consumers[record.tag], other !== record {
+                throw AMQPError(
+                    .invalidArgument,
+                    scope: .channel,
+                    "the consumer tag '\(record.tag)' is in use on this channel: choose another, or none"
+                )
+            }
+            var limiting: [WaiterID] = []
+            let prefetchCount = options.prefetchCount ?? channel.consumerPrefetch ?? AMQPConsumer.usualPrefetchCount
+            if channel.prefetchInForce != prefetchCount {
+                var limits = [Method.BasicQos(prefetchCount: prefetchCount)]
+                // RabbitMQ forgets the channel's count over that of consumers to come.
+                if let whole = channel.channelPrefetch { limits.append(.init(prefetchCount: whole, global: true)) }
+                for qos in limits {
+                    limiting.append(try state.core.call(.basicQos(qos), channel: number, deadline: deadline))
+                }
+                channel.prefetchInForce = prefetchCount
+            }
+            let starting = try state.core.call(.basicConsume(consume), channel: number, deadline: deadline)
+            channel.consumers[record.tag] = record
+            return (limiting, starting)
         }
+        var failure: AMQPError?
+        for waiter in limiting {
+            guard case .failure(let error) = await answer(of: waiter) else { continue }
+            state.withLock { _ in channel.prefetchInForce = nil }
+            failure = failure ?? error
+        }
+        if case .failure(let error) = await answer(of: starting) { failure = failure ?? error }
+        if let failure { throw failure }
     }
 
-    /// The next delivery of a consumer, or its end. A cancelled task gets the end.
+    /// The next delivery of a consumer, or its end. A cancelled task gets the end, whatever is there to be taken.
     func next(_ record: ConsumerRecord) async -> ConsumerRecord.Next {
+        if Task.isCancelled {
+            abandonConsumer(record)
+            return .ended(nil)
+        }
         if let next = state.withLock({ _ in record.take() }) { return next }
         return await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in
                 let next = state.withLock { _ -> ConsumerRecord.Next? in
                     if let next = record.take() { return next }
-                    if Task.isCancelled { return .ended(nil) }
                     record.park(continuation)
                     return nil
                 }
@@ -55,45 +89,92 @@ extension ConnectionDriver {
     }
 
     /// Ends a consumer whose reader is gone, without waiting for the broker's answer.
-    func abandonConsumer(_ record: ConsumerRecord) {
-        var aftermath = Aftermath()
-        let isRegistered = state.withLock { state -> Bool in
-            let isRegistered = record.channel.consumers.removeValue(forKey: record.tag) != nil
-            record.end(nil, &aftermath)
-            state.giveBack(record)
-            return isRegistered
-        }
-        for (continuation, next) in aftermath.deliveries { continuation.resume(returning: next) }
-        guard isRegistered else { return }
+    ///
+    /// The cancel of a consumer that is still being started takes its turn behind that: RabbitMQ 3.10 ends the connection
+    /// (541) over one that comes before its own consume-ok has gone.
+    func abandonConsumer(_ record: ConsumerRecord, isStarted: Bool = true) {
+        end(record)
+        let channel = record.channel
+        var draining: WaiterID?
         perform { state in
-            guard let number = record.channel.number else { return }
-            let cancel = Method.BasicCancel(consumerTag: record.tag, noWait: true)
-            try? state.core.send(.basicCancel(cancel), channel: number)
+            guard state.unregister(record), let number = channel.number else { return }
+            // First the cancel, then what goes back: else it would come again.
+            if record.options.noAck || !isStarted {
+                let cancel = Method.BasicCancel(consumerTag: record.tag)
+                let deadline = deadline(configuration.callTimeout)
+                draining = try? state.core.call(.basicCancel(cancel), channel: number, deadline: deadline)
+                if draining != nil, record.options.noAck { channel.draining.insert(record.tag) }
+            } else {
+                let cancel = Method.BasicCancel(consumerTag: record.tag, noWait: true)
+                try? state.core.send(.basicCancel(cancel), channel: number)
+            }
+            state.giveBack(record)
+        }
+        guard let draining else { return }
+        let tag = record.tag
+        Task {
+            _ = await answer(of: draining)
+            _ = state.withLock { _ in channel.draining.remove(tag) }
         }
     }
 
     /// Ends a consumer and waits until the broker knows.
     func cancelConsumer(_ tag: AMQPText, _ channel: ChannelRecord) async throws(AMQPError) {
-        let record = state.withLock { _ in channel.consumers[tag] }
-        guard let record else { return }
-        _ = try await call(.basicCancel(.init(consumerTag: tag)), channel)
-        var aftermath = Aftermath()
-        state.withLock { state in
-            channel.consumers[tag] = nil
-            record.end(nil, &aftermath)
+        guard let record = state.withLock({ _ in channel.consumers[tag] }) else { return }
+        do throws(AMQPError) {
+            _ = try await call(.basicCancel(.init(consumerTag: tag)), channel)
+        } catch {
+            // The broker may have ended it, or may not: it does not go on here in any case.
+            abandonConsumer(record)
+            throw error
         }
+        end(record)
+        perform { state in
+            state.unregister(record)
+            state.giveBack(record)
+        }
+    }
+
+    /// Tells the reader that no more comes.
+    private func end(_ record: ConsumerRecord) {
+        var aftermath = Aftermath()
+        state.withLock { _ in record.end(nil, &aftermath) }
         for (continuation, next) in aftermath.deliveries { continuation.resume(returning: next) }
-        perform { state in state.giveBack(record) }
     }
 }
 
 extension ConnectionDriver.State {
-    /// Puts what was delivered and not taken back into its queue.
+    /// Takes a consumer out of the books, with its queue if that deletes itself; false if it is out of them.
+    @discardableResult
+    mutating func unregister(_ record: ConsumerRecord) -> Bool {
+        guard record.channel.consumers[record.tag] === record else { return false }
+        record.channel.consumers[record.tag] = nil
+        consumerEnded(record)
+        return true
+    }
+
+    /// A queue that deletes itself goes with its last consumer, and is not to be declared again.
+    mutating func consumerEnded(_ record: ConsumerRecord) {
+        let othersConsume = channels.contains { channel in
+            channel.consumers.values.contains { $0 !== record && $0.queue == record.queue }
+        }
+        topology.consumerEnded(queue: AMQPText(record.queue), othersConsume: othersConsume)
+    }
+
+    /// Takes a channel that is over out of the books.
+    mutating func forget(_ record: ChannelRecord) {
+        channels.removeAll { $0 === record }
+        if let number = record.number, channelsByNumber[number] === record { channelsByNumber[number] = nil }
+        for consumer in record.consumers.values { consumerEnded(consumer) }
+    }
+
+    /// Puts what was delivered and not taken back into its queue. What came without acknowledgements can still be taken.
     mutating func giveBack(_ record: ConsumerRecord) {
+        guard !record.options.noAck else { return }
         let left = record.takeAll()
-        guard !record.options.noAck, let number = record.channel.number else { return }
-        for delivery in left {
-            let nack = Method.BasicNack(deliveryTag: delivery.deliver.deliveryTag, multiple: false, requeue: true)
+        guard let number = record.channel.number else { return }
+        for arrival in left where arrival.deliver.deliveryTag > record.channel.settledThrough {
+            let nack = Method.BasicNack(deliveryTag: arrival.deliver.deliveryTag, multiple: false, requeue: true)
             try? core.send(.basicNack(nack), channel: number)
         }
     }

@@ -8,8 +8,16 @@ extension ConnectionDriver {
             perform { state in state.startClosing(error) }
             throw error
         }
-        perform { state in
-            guard case .connecting = state.mode, state.link != nil else { return }
+        try perform { (state) throws(AMQPError) in
+            guard case .connecting = state.mode, state.link != nil else {
+                // Lost or closed between its opening and this step.
+                let error =
+                    if case .closed(let error) = state.core.phase { error } else {
+                        AMQPError(.connectionLost, "the connection ended at once")
+                    }
+                state.startClosing(error)
+                throw error
+            }
             state.recovered()
         }
     }
@@ -113,7 +121,11 @@ extension ConnectionDriver {
         task?.cancel()
         let closing: WaiterID? = try? perform { (state) throws(AMQPError) in try state.core.close(reason, now: now) }
         if let closing { _ = await answer(of: closing) }
-        perform { state in state.startClosing(reason) }
+        perform { state in
+            // Where nobody waited for the answer, because the task is cancelled, the socket is still there.
+            state.core.transportEnded(reason)
+            state.startClosing(reason)
+        }
     }
 }
 

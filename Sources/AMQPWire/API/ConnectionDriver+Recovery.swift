@@ -19,12 +19,12 @@ extension ConnectionDriver {
         while !Task.isCancelled {
             attempt += 1
             let wait = pause.varied(by: recovery.jitter)
-            configuration.onEvent?(.reconnecting(attempt: attempt, after: wait, because: reason))
+            notify(.reconnecting(attempt: attempt, after: wait, because: reason))
             await rest(wait)
             pause = min(pause * 2, recovery.longestPause)
             do throws(AMQPError) {
                 try await openAny()
-                perform { state in if state.link != nil { state.mode = .restoring } }
+                perform { state in if case .recovering = state.mode, state.link != nil { state.mode = .restoring } }
                 try await restore()
                 if finishRecovery() { return }
             } catch {
@@ -46,8 +46,9 @@ extension ConnectionDriver {
             isOpen = true
             state.recoveryTask = nil
             state.recovered()
+            if configuration.onEvent != nil { state.untold.append(.recovered) }
         }
-        if isOpen { configuration.onEvent?(.recovered) }
+        tell()
         return isOpen
     }
 
@@ -79,7 +80,7 @@ extension ConnectionDriver {
                 return try await call(method, scratch, asRecovery: true)
             } catch {
                 guard error.code == .channelClosed || error.code == .invalidArgument else { throw error }
-                configuration.onEvent?(.recoveryFailed(what: what, error))
+                notify(.recoveryFailed(what: what, error))
                 scratch = ChannelRecord(confirmWindow: 1)
                 try await reopen(scratch)
                 return nil
@@ -115,7 +116,7 @@ extension ConnectionDriver {
                 }
             }
         }
-        configuration.onEvent?(.queueRenamed(from: old.string, to: new.string))
+        notify(.queueRenamed(from: old.string, to: new.string))
     }
 
     /// Opens a channel again and makes it what it was.
@@ -148,7 +149,7 @@ extension ConnectionDriver {
                 try await consume(consumer, asRecovery: true)
             } catch {
                 guard error.scope == .channel, error.code == .channelClosed else { throw error }
-                configuration.onEvent?(.recoveryFailed(what: "consumer '\(consumer.tag)'", error))
+                notify(.recoveryFailed(what: "consumer '\(consumer.tag)'", error))
                 return
             }
         }

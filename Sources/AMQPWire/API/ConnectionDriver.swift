@@ -66,6 +66,10 @@ final class ConnectionDriver: Sendable {
         var timer: EventLoop.Token?
         var scheduled: Moment?
         var events: [CoreEvent] = []
+
+        /// What the application is still to hear, and whether somebody is about to tell it.
+        var untold: [AMQPEvent] = []
+        var isTelling = false
     }
 
     static let gatherSize = 64 * 1024
@@ -119,12 +123,34 @@ final class ConnectionDriver: Sendable {
         }
     }
 
+    /// Adds an event to those that the application hears.
+    func notify(_ event: AMQPEvent) {
+        guard configuration.onEvent != nil else { return }
+        state.withLock { $0.untold.append(event) }
+        tell()
+    }
+
+    /// Tells the application what happened: one event at a time, in order, whoever comes first telling for the others.
+    func tell() {
+        guard let onEvent = configuration.onEvent else { return }
+        var isMine = false
+        while true {
+            let events = state.withLock { state -> [AMQPEvent] in
+                if state.isTelling, !isMine { return [] }
+                isMine = !state.untold.isEmpty
+                state.isTelling = isMine
+                defer { state.untold = [] }
+                return state.untold
+            }
+            if events.isEmpty { return }
+            for event in events { onEvent(event) }
+        }
+    }
+
     private func resume(_ aftermath: inout Aftermath) {
         for (continuation, answer) in aftermath.answers { continuation.resume(returning: answer) }
         for (continuation, delivery) in aftermath.deliveries { continuation.resume(returning: delivery) }
-        if let onEvent = configuration.onEvent {
-            for event in aftermath.events { onEvent(event) }
-        }
+        if aftermath.tellsEvents { tell() }
         if let ending = aftermath.ending { end(ending, aftermath.endingToken, farewell: aftermath.farewell) }
         if aftermath.startsRecovery { startRecovery() }
     }
@@ -141,9 +167,10 @@ struct Aftermath: ~Copyable {
     var endingToken: EventLoop.Token?
     var farewell: [UInt8] = []
     var startsRecovery = false
+    var tellsEvents = false
 
     var isEmpty: Bool {
-        buffer == nil && answers.isEmpty && deliveries.isEmpty && events.isEmpty && ending == nil && !startsRecovery
+        buffer == nil && answers.isEmpty && deliveries.isEmpty && !tellsEvents && ending == nil && !startsRecovery
     }
 }
 
@@ -162,6 +189,10 @@ extension ConnectionDriver.State {
         }
         if let error = closing.take() {
             finish(error, driver, &aftermath)
+        }
+        if !aftermath.events.isEmpty, driver.configuration.onEvent != nil {
+            untold += aftermath.events
+            aftermath.tellsEvents = true
         }
         takeForSending(urgency, &aftermath)
         reschedule(driver)
@@ -282,8 +313,11 @@ extension ConnectionDriver.State {
         _ message: Message,
         _ aftermath: inout Aftermath
     ) {
-        guard let consumer = channelsByNumber[number]?.consumers[deliver.consumerTag] else {
-            // A consumer that is being cancelled: the message goes back.
+        guard let record = channelsByNumber[number] else { return }
+        record.lastArrived = deliver.deliveryTag
+        guard let consumer = record.consumers[deliver.consumerTag] else {
+            // A consumer that is being cancelled: the message goes back, if the broker still has it.
+            if record.draining.contains(deliver.consumerTag) { return }
             let nack = Method.BasicNack(deliveryTag: deliver.deliveryTag, multiple: false, requeue: true)
             try? core.send(.basicNack(nack), channel: number)
             return
@@ -292,9 +326,8 @@ extension ConnectionDriver.State {
     }
 
     private mutating func consumerCancelled(_ number: UInt16, _ tag: AMQPText, _ aftermath: inout Aftermath) {
-        guard let record = channelsByNumber[number], let consumer = record.consumers.removeValue(forKey: tag) else {
-            return
-        }
+        guard let consumer = channelsByNumber[number]?.consumers[tag] else { return }
+        unregister(consumer)
         let queue = consumer.queue
         aftermath.events.append(.consumerCancelled(tag: tag.string, queue: queue))
         consumer.end(
@@ -309,8 +342,8 @@ extension ConnectionDriver.State {
 
     private mutating func channelClosed(_ number: UInt16, _ error: AMQPError, _ aftermath: inout Aftermath) {
         aftermath.events.append(.channelClosed(error))
-        guard let record = channelsByNumber.removeValue(forKey: number) else { return }
-        channels.removeAll { $0 === record }
+        guard let record = channelsByNumber[number] else { return }
+        forget(record)
         record.end(error, &aftermath)
     }
 

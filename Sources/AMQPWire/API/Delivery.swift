@@ -52,9 +52,12 @@ public struct Delivery: Sendable {
     /// After a recovery the broker delivers again what was not acknowledged, and an acknowledgement of the old delivery means
     /// nothing to it: the call does nothing then.
     ///
+    /// Settled once, a message is not to be settled again: the broker closes the channel (406). One that was settled together
+    /// with others, by `multiple`, is an exception: the call does nothing.
+    ///
     /// - Throws: ``AMQPError`` where the channel or connection is closed for good.
     public func ack(multiple: Bool = false) async throws(AMQPError) {
-        try settle(.basicAck(.init(deliveryTag: deliveryTag, multiple: multiple)))
+        try settle(.basicAck(.init(deliveryTag: deliveryTag, multiple: multiple)), multiple: multiple)
     }
 
     /// Refuses the message, and with `multiple` all of the channel up to this one: back to the queue, or dropped or
@@ -62,7 +65,7 @@ public struct Delivery: Sendable {
     ///
     /// - Throws: as ``ack(multiple:)``.
     public func nack(multiple: Bool = false, requeue: Bool = true) async throws(AMQPError) {
-        try settle(.basicNack(.init(deliveryTag: deliveryTag, multiple: multiple, requeue: requeue)))
+        try settle(.basicNack(.init(deliveryTag: deliveryTag, multiple: multiple, requeue: requeue)), multiple: multiple)
     }
 
     /// Refuses the message: back to the queue, or dropped or dead-lettered.
@@ -72,13 +75,15 @@ public struct Delivery: Sendable {
         try settle(.basicReject(.init(deliveryTag: deliveryTag, requeue: requeue)))
     }
 
-    private func settle(_ method: Method) throws(AMQPError) {
+    private func settle(_ method: Method, multiple: Bool = false) throws(AMQPError) {
         guard !isSettled else { return }
         let record = channel.record
         try channel.driver.perform(.soon) { (state) throws(AMQPError) in
             if let error = record.closed { throw error }
-            guard state.epoch == epoch, let number = record.number else { return }
+            guard state.epoch == epoch, deliveryTag > record.settledThrough else { return }
+            guard let number = record.number else { return }
             try state.core.send(method, channel: number)
+            if multiple { record.settledThrough = deliveryTag }
         }
     }
 }

@@ -332,7 +332,13 @@ extension ConnectionDriver {
                     try state.core.selectConfirms(number)
                     record.publishing = .confirms
                 }
-                return .sent(tag: try encode(&state.core, number), epoch: state.epoch)
+                do throws(AMQPError) {
+                    return .sent(tag: try encode(&state.core, number), epoch: state.epoch)
+                } catch {
+                    // The room that this one was given is another's now.
+                    state.core.openGates()
+                    throw error
+                }
             case .none:
                 // What is to be confirmed first has to leave.
                 state.isUrgent = true

@@ -188,6 +188,9 @@ extension ConnectionCore {
             channel.mayFlow = flow.active
             try? encoder.append(Method.ChannelFlowOk(active: flow.active), channel: number)
             note(.flow(channel: number, active: flow.active))
+        case .basicCancelOk where !channel.isCancelling:
+            // Some brokers answer a cancel that asked for no answer.
+            break
         default: replied(method, nil, channel)
         }
     }
@@ -205,6 +208,10 @@ extension ConnectionCore {
             } else {
                 answer(waiter, .reply(method))
             }
+        } else if case .basicGetOk(let getOk) = method, case .basicGet(let get) = call.request, !get.noAck {
+            // Whoever asked for it is gone: back into the queue.
+            let nack = Method.BasicNack(deliveryTag: getOk.deliveryTag, multiple: false, requeue: true)
+            try? encoder.append(nack, channel: channel.number)
         }
         startNextCall(channel)
     }

@@ -87,8 +87,17 @@ extension ConnectionCore {
         try call(.channelClose(.init(replyCode: 200, replyText: "Goodbye")), channel: number, deadline: deadline)
     }
 
-    /// Closes the connection. The waiter hears when it is over, in any case.
+    /// Closes a channel whose end nobody waits for.
+    mutating func abandonChannel(_ number: UInt16) {
+        guard let channel = channel(number), channel.phase != .closing else { return }
+        let close = Method.ChannelClose(replyCode: 200, replyText: "Goodbye")
+        channel.queue.append(ChannelCore.Call(waiter: nil, request: .channelClose(close)))
+        startNextCall(channel)
+    }
+
+    /// Closes the connection. The waiter hears when it is over, in any case; more than one may wait for it.
     mutating func close(_ reason: AMQPError, now: Moment) throws(AMQPError) -> WaiterID {
+        if case .closing = phase { return waiters.add(.closing, deadline: nil) }
         if let obstacle { throw obstacle }
         let waiter = waiters.add(.closing, deadline: nil)
         try? encoder.append(Method.ConnectionClose(replyCode: 200, replyText: "Goodbye"), channel: 0)
