@@ -6,7 +6,7 @@ import Testing
 @Suite("Consuming", .enabled(if: TestBroker.isThere, TestBroker.absence), .timeLimit(.minutes(1)))
 struct ConsumingTests {
     private func fill(_ channel: AMQPChannel, _ count: Int) async throws -> String {
-        let queue = try await channel.declareQueue(exclusive: true).name
+        let queue = try await channel.makeQueue()
         for number in 0..<count { try await channel.submit(Array("\(number)".utf8), routingKey: queue) }
         try await channel.waitForConfirms()
         return queue
@@ -22,6 +22,8 @@ struct ConsumingTests {
                 break
             }
             try await watcher.expectMessages(49, in: queue)
+            // GarageMQ does not keep their order.
+            if broker == .garagemq { return }
             #expect(try await watcher.declareQueuePassively(queue).consumerCount == 0)
             for number in 1..<50 {
                 #expect(try await watcher.get(queue, noAck: true)?.body == Array("\(number)".utf8))
@@ -81,7 +83,7 @@ struct ConsumingTests {
     func cancelUnderLoad() async throws {
         try await TestBroker.rabbitmq.withChannel { connection, channel in
             let watcher = try await connection.openChannel()
-            let queue = try await watcher.declareQueue(exclusive: true).name
+            let queue = try await watcher.makeQueue()
             let taken = Shared(0)
             let publisher = Task {
                 for number in 0..<3_000 { try await watcher.submit([UInt8(number & 255)], routingKey: queue) }
@@ -129,7 +131,7 @@ struct ConsumingTests {
     func cancelledReader(broker: TestBroker) async throws {
         try await broker.withChannel { connection, channel in
             let watcher = try await connection.openChannel()
-            let queue = try await channel.declareQueue(exclusive: true).name
+            let queue = try await channel.makeQueue()
             for _ in 0..<20 {
                 let task = Task { for try await _ in channel.consume(queue) {} }
                 try await eventually { try await watcher.declareQueuePassively(queue).consumerCount == 1 }
@@ -149,7 +151,12 @@ struct ConsumingTests {
             let watcher = try await connection.openChannel()
             let queue = try await fill(channel, 100)
             for _ in 0..<50 {
-                let task = Task { for try await _ in channel.consume(queue) { break } }
+                let task = Task {
+                    for try await delivery in channel.consume(queue) {
+                        try await delivery.nack()
+                        break
+                    }
+                }
                 for _ in 0..<Int.random(in: 0...8) { await Task.yield() }
                 task.cancel()
                 _ = await task.result
@@ -171,7 +178,7 @@ struct ConsumingTests {
         try await AMQPConnection.withConnection(configuration) { connection in
             let channel = try await connection.openChannel()
             let other = try await connection.openChannel()
-            let queue = try await channel.declareQueue(exclusive: true).name
+            let queue = try await channel.makeQueue()
             let reader = Task { for try await _ in channel.consume(queue, consumerTag: "mine") {} }
             try await eventually { try await other.declareQueuePassively(queue).consumerCount == 1 }
             try await other.deleteQueue(queue)
@@ -184,7 +191,7 @@ struct ConsumingTests {
                 break
             }
             // Had the cancel been answered, the broker would end the connection.
-            try await channel.declareQueue(exclusive: true)
+            try await channel.makeQueue()
         }
     }
 
@@ -222,7 +229,9 @@ struct ConsumingTests {
                 }
                 let watcher = try await connection.openChannel()
                 for (queue, count) in zip(queues, counts) {
-                    try await eventually { try await watcher.declareQueuePassively(queue).messageCount <= 30 - UInt32(count) }
+                    try await eventually {
+                        try await watcher.declareQueuePassively(queue).messageCount <= 30 - UInt32(count)
+                    }
                     #expect(try await watcher.declareQueuePassively(queue).messageCount == 30 - UInt32(count))
                 }
                 for reader in readers { reader.cancel() }
@@ -288,25 +297,23 @@ struct ConsumingTests {
     @Test("the consumer with the higher priority is served first")
     func priority() async throws {
         try await TestBroker.rabbitmq.withChannel { connection, channel in
-            let queue = try await channel.declareQueue(exclusive: true).name
-            let low = Task { () -> Int in
-                var count = 0
-                for try await delivery in channel.consume(queue, priority: 1) {
-                    try await delivery.ack()
-                    count += 1
+            let queue = try await channel.makeQueue()
+            func reader(_ priority: Int32, _ count: Shared<Int>) -> Task<Void, any Error> {
+                Task {
+                    for try await delivery in channel.consume(queue, priority: priority) {
+                        try await delivery.ack()
+                        count.withLock { $0 += 1 }
+                    }
                 }
-                return count
             }
-            try await eventually { try await channel.declareQueuePassively(queue).consumerCount == 1 }
-            let high = channel.consume(queue, priority: 10)
-            var iterator = high.makeAsyncIterator()
-            async let first = iterator.next()
+            let (lowCount, highCount) = (Shared(0), Shared(0))
+            let readers = [reader(1, lowCount), reader(10, highCount)]
             try await eventually { try await channel.declareQueuePassively(queue).consumerCount == 2 }
             for _ in 0..<10 { try await channel.publish("x", routingKey: queue) }
-            try await #require(try await first).ack()
-            for _ in 0..<9 { try await #require(try await iterator.next()).ack() }
-            low.cancel()
-            #expect(try await low.value == 0)
+            try await eventually { highCount.withLock { $0 } == 10 }
+            #expect(lowCount.withLock { $0 } == 0)
+            for reader in readers { reader.cancel() }
+            for reader in readers { try await reader.value }
         }
     }
 
@@ -319,7 +326,7 @@ struct ConsumingTests {
             let other = try await connection.openChannel()
             let error = await #expect(throws: AMQPError.self) { for try await _ in other.consume(queue) {} }
             #expect(error?.replyCode == 403)
-            #expect(try await iterator.next(isolation: nil) == nil || true)
+            withExtendedLifetime(iterator) {}
         }
     }
 

@@ -8,7 +8,7 @@ struct LifetimeTests {
     @Test("a channel keeps the connection alive that nobody else holds")
     func connectionOfAChannel() async throws {
         let channel = try await AMQPConnection.connect(TestBroker.uri).openChannel()
-        let queue = try await channel.declareQueue(exclusive: true).name
+        let queue = try await channel.makeQueue()
         try await channel.publish("x", routingKey: queue)
         #expect(try await channel.get(queue) != nil)
     }
@@ -16,7 +16,7 @@ struct LifetimeTests {
     @Test("consumers, deliveries, receipts and prepared publishers keep their channel alive")
     func channelOfOthers() async throws {
         try await TestBroker.rabbitmq.withChannel { connection, channel in
-            let queue = try await channel.declareQueue(exclusive: true).name
+            let queue = try await channel.makeQueue()
             let publisher = try await connection.openChannel().publisher(routingKey: queue)
             try await publisher.publish([1])
             try await publisher.publish([2])

@@ -9,7 +9,7 @@ struct PublishingTests {
     func manyTasks(broker: TestBroker) async throws {
         let perTask = broker == .rabbitmq ? 10 : 3
         try await broker.withChannel { connection, channel in
-            let queue = try await channel.declareQueue(exclusive: true).name
+            let queue = try await channel.makeQueue()
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for task in 0..<1_000 {
                     group.addTask {
@@ -37,11 +37,13 @@ struct PublishingTests {
     func orderWithoutRoom() async throws {
         try await AMQPConnection.withConnection(TestBroker.rabbitmq.configuration) { connection in
             let channel = try await connection.openChannel(confirmWindow: 2)
-            let queue = try await channel.declareQueue(exclusive: true).name
+            let queue = try await channel.makeQueue()
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for task in 0..<50 {
                     group.addTask {
-                        for number in 0..<10 { try await channel.submit(Array("\(task) \(number)".utf8), routingKey: queue) }
+                        for number in 0..<10 {
+                            try await channel.submit(Array("\(task) \(number)".utf8), routingKey: queue)
+                        }
                     }
                 }
                 try await group.waitForAll()
@@ -64,8 +66,10 @@ struct PublishingTests {
                 for number in 0..<64 {
                     group.addTask {
                         try await connection.withChannel { channel in
-                            let queue = try await channel.declareQueue(exclusive: true).name
-                            for index in 0..<20 { try await channel.submit([UInt8(number), UInt8(index)], routingKey: queue) }
+                            let queue = try await channel.makeQueue()
+                            for index in 0..<20 {
+                                try await channel.submit([UInt8(number), UInt8(index)], routingKey: queue)
+                            }
                             try await channel.waitForConfirms()
                             var count = 0
                             for try await delivery in channel.consume(queue, prefetchCount: 5) {
@@ -89,11 +93,11 @@ struct PublishingTests {
     @Test("bodies around the size of a frame arrive as they were", arguments: TestBroker.present)
     func bodies(broker: TestBroker) async throws {
         try await broker.withChannel { connection, channel in
-            let queue = try await channel.declareQueue(exclusive: true).name
+            let queue = try await channel.makeQueue()
             let frame = Int(try #require(connection.limits).frameMax)
             var sizes = [0, 1] + (-9...1).map { frame + $0 }
             sizes += [2 * (frame - 8) - 1, 2 * (frame - 8), 2 * (frame - 8) + 1, 1 << 20]
-            for size in sizes {
+            for size in sizes where size > 0 || broker == .rabbitmq {
                 let body = pattern(size, seed: UInt64(size))
                 try await channel.publish(body, routingKey: queue)
                 let got = try await channel.get(queue, noAck: true)
@@ -106,7 +110,7 @@ struct PublishingTests {
     @Test("64 MiB arrive as they were")
     func largeBody() async throws {
         try await TestBroker.rabbitmq.withChannel { _, channel in
-            let queue = try await channel.declareQueue(exclusive: true).name
+            let queue = try await channel.makeQueue()
             let body = pattern(64 << 20)
             try await channel.publish(body, routingKey: queue)
             #expect(try await channel.get(queue, noAck: true)?.body == body)
@@ -117,7 +121,7 @@ struct PublishingTests {
     func smallFrames() async throws {
         try await AMQPConnection.withConnection(TestBroker.uri + "?frame_max=4096") { connection in
             try await connection.withChannel { channel in
-                let queue = try await channel.declareQueue(exclusive: true).name
+                let queue = try await channel.makeQueue()
                 for size in [4087, 4088, 4089, 100_000] {
                     try await channel.publish(pattern(size), routingKey: queue)
                     #expect(try await channel.get(queue, noAck: true)?.body == pattern(size))
@@ -129,7 +133,7 @@ struct PublishingTests {
     @Test("of many in flight just the unroutable ones come back, to their own publish")
     func returns() async throws {
         try await TestBroker.rabbitmq.withChannel { connection, channel in
-            let queue = try await channel.declareQueue(exclusive: true).name
+            let queue = try await channel.makeQueue()
             let outcomes = Shared<[Int: AMQPError?]>([:])
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for number in 0..<600 {
@@ -173,7 +177,12 @@ struct PublishingTests {
                 var properties = BasicProperties()
                 properties.messageID = "lost"
                 try await channel.send(
-                    [], exchange: "amq.direct", routingKey: "nobody", properties: properties, mandatory: true)
+                    [],
+                    exchange: "amq.direct",
+                    routingKey: "nobody",
+                    properties: properties,
+                    mandatory: true
+                )
                 for await returned in events {
                     #expect(returned.replyCode == 312)
                     #expect(returned.exchange == "amq.direct" && returned.routingKey == "nobody")
@@ -187,12 +196,15 @@ struct PublishingTests {
     @Test("receipts: each confirmed, refused or returned, in any order of asking", arguments: TestBroker.present)
     func receipts(broker: TestBroker) async throws {
         try await broker.withChannel { connection, channel in
-            let queue = try await channel.declareQueue(exclusive: true).name
+            let queue = try await channel.makeQueue()
             var receipts: [PublishReceipt] = []
             for number in 0..<100 {
                 receipts.append(
                     try await channel.submit(
-                        [UInt8(number)], routingKey: number % 10 == 3 ? "nowhere" : queue, mandatory: true)
+                        [UInt8(number)],
+                        routingKey: number % 10 == 3 ? "nowhere" : queue,
+                        mandatory: true
+                    )
                 )
             }
             #expect(receipts.map(\.deliveryTag) == Array(1...100))
@@ -211,10 +223,14 @@ struct PublishingTests {
     @Test("waitForConfirms tells of the first publish that failed, once")
     func waitForConfirms() async throws {
         try await TestBroker.rabbitmq.withChannel { _, channel in
-            let queue = try await channel.declareQueue(exclusive: true).name
+            let queue = try await channel.makeQueue()
             try await channel.waitForConfirms()
             for number in 0..<10 {
-                try await channel.submit([], routingKey: number == 5 ? "lost-1" : number == 7 ? "lost-2" : queue, mandatory: true)
+                try await channel.submit(
+                    [],
+                    routingKey: number == 5 ? "lost-1" : number == 7 ? "lost-2" : queue,
+                    mandatory: true
+                )
             }
             let error = await #expect(throws: AMQPError.self) { try await channel.waitForConfirms() }
             #expect(error?.code == .publishReturned)
@@ -228,9 +244,11 @@ struct PublishingTests {
     func refused() async throws {
         try await TestBroker.rabbitmq.withChannel { connection, channel in
             let arguments: FieldTable = ["x-max-length": 1, "x-overflow": "reject-publish"]
-            let queue = try await channel.declareQueue(exclusive: true, arguments: arguments).name
+            let queue = try await channel.makeQueue(arguments: arguments)
             try await channel.publish("fits", routingKey: queue)
-            let error = await #expect(throws: AMQPError.self) { try await channel.publish("too much", routingKey: queue) }
+            let error = await #expect(throws: AMQPError.self) {
+                try await channel.publish("too much", routingKey: queue)
+            }
             #expect(error?.code == .publishRefused)
             #expect(error?.delivery == .refused)
             #expect(connection.statistics.publishesRefused == 1)
@@ -242,11 +260,11 @@ struct PublishingTests {
     @Test("a batch is confirmed as a whole, and names its first failure", arguments: TestBroker.present)
     func batch(broker: TestBroker) async throws {
         try await broker.withChannel { connection, channel in
-            let queue = try await channel.declareQueue(exclusive: true).name
+            let queue = try await channel.makeQueue()
             let batch = (0..<50).map { OutgoingMessage([UInt8($0)], routingKey: queue) }
             try await channel.publish(batch)
             #expect(try await channel.declareQueuePassively(queue).messageCount == 50)
-            let broken = batch + [OutgoingMessage([], routingKey: "lost"), OutgoingMessage([], routingKey: queue)]
+            let broken = batch + [OutgoingMessage([1], routingKey: "lost"), OutgoingMessage([1], routingKey: queue)]
             let error = await #expect(throws: AMQPError.self) { try await channel.publish(broken, mandatory: true) }
             #expect(error?.code == .publishReturned)
             #expect(try await channel.declareQueuePassively(queue).messageCount == 101)
@@ -257,7 +275,7 @@ struct PublishingTests {
     @Test("a prepared publisher publishes, submits and sends", arguments: TestBroker.present)
     func prepared(broker: TestBroker) async throws {
         try await broker.withChannel { _, channel in
-            let queue = try await channel.declareQueue(exclusive: true).name
+            let queue = try await channel.makeQueue()
             var properties = BasicProperties()
             properties.contentType = "application/json"
             properties.headers = ["host": "pi"]
@@ -294,7 +312,13 @@ struct PublishingTests {
         properties.deliveryMode = 2
         let prepared = try channel.publisher(exchange: "e", routingKey: "k", properties: properties, mandatory: true)
         for size in [0, 1, 4088, 10_000] {
-            try await channel.send(pattern(size), exchange: "e", routingKey: "k", properties: properties, mandatory: true)
+            try await channel.send(
+                pattern(size),
+                exchange: "e",
+                routingKey: "k",
+                properties: properties,
+                mandatory: true
+            )
             try await prepared.send(pattern(size))
         }
         channel.flush()
@@ -311,7 +335,7 @@ struct PublishingTests {
     @Test("send asks for no confirm and arrives", arguments: TestBroker.present)
     func send(broker: TestBroker) async throws {
         try await broker.withChannel { connection, channel in
-            let queue = try await channel.declareQueue(exclusive: true).name
+            let queue = try await channel.makeQueue()
             for _ in 0..<100 { try await channel.send([1], routingKey: queue) }
             try await channel.expectMessages(100, in: queue)
             #expect(connection.statistics.publishesConfirmed == 0)
@@ -346,7 +370,7 @@ struct PublishingTests {
         headers[AMQPText(String(repeating: "k", count: 128))] = .string(AMQPText(String(repeating: "v", count: 5_000)))
         properties.headers = headers
         try await TestBroker.rabbitmq.withChannel { _, channel in
-            let queue = try await channel.declareQueue(exclusive: true).name
+            let queue = try await channel.makeQueue()
             try await channel.publish("x", routingKey: queue, properties: properties)
             let got = try #require(try await channel.get(queue, noAck: true))
             for (sent, came) in zip(headers.entries, got.properties.headers?.entries ?? []) { #expect(sent == came) }
@@ -357,7 +381,7 @@ struct PublishingTests {
     @Test("a message that expired is gone")
     func expiration() async throws {
         try await TestBroker.rabbitmq.withChannel { _, channel in
-            let queue = try await channel.declareQueue(exclusive: true).name
+            let queue = try await channel.makeQueue()
             var properties = BasicProperties()
             properties.expiration = "1"
             try await channel.publish("short", routingKey: queue, properties: properties)
@@ -374,14 +398,16 @@ struct PublishingTests {
         configuration.onEvent = { continuation.yield($0) }
         let connection = try await AMQPConnection.connect(configuration)
         let channel = try await connection.openChannel()
-        let queue = try await channel.declareQueue(exclusive: true).name
+        let queue = try await channel.makeQueue()
         for number in 0..<3 { try await channel.publish("\(number)", routingKey: queue) }
         let delivery = try #require(try await channel.get(queue))
         let process = try await TestBroker.processOf(connection)
         // The alarm of this one connection only: other tests go on.
         func alarm(_ isOn: Bool) async throws {
             _ = try await TestBroker.ctl(
-                "eval", "rabbit_reader:conserve_resources(list_to_pid(\"\(process)\"), memory, {true, \(isOn), node()}).")
+                "eval",
+                "rabbit_reader:conserve_resources(rabbit_misc:string_to_pid(\"\(process)\"), memory, {true, \(isOn), node()})."
+            )
         }
         func next(_ isWanted: (AMQPEvent) -> Bool) async {
             for await event in events where isWanted(event) { return }

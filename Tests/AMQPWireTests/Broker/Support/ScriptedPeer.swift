@@ -98,7 +98,9 @@ final class PeerSocket: @unchecked Sendable {
         var octets = [UInt8](repeating: 0, count: count)
         var position = 0
         while position < count {
-            let result = octets.withUnsafeMutableBytes { recv(descriptor, $0.baseAddress! + position, count - position, 0) }
+            let result = octets.withUnsafeMutableBytes {
+                recv(descriptor, $0.baseAddress! + position, count - position, 0)
+            }
             guard result > 0 else { throw Ended() }
             position += result
         }

@@ -13,8 +13,10 @@ enum Shell {
     ///
     /// - Throws: ``Failure`` with its output where it did not end well.
     static func run(_ arguments: [String]) async throws -> String {
-        let line = arguments.map { "'" + $0.split(separator: "'", omittingEmptySubsequences: false).joined(separator: #"'\''"#) + "'" }
-            .joined(separator: " ")
+        let line = arguments.map {
+            "'" + $0.split(separator: "'", omittingEmptySubsequences: false).joined(separator: #"'\''"#) + "'"
+        }
+        .joined(separator: " ")
         let result: Result<String, Failure> = await withCheckedContinuation { continuation in
             let failure = PosixThread.start(name: "test-shell", stackSize: 256 << 10) {
                 continuation.resume(returning: output(of: line))

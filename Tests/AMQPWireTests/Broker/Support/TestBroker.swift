@@ -111,6 +111,12 @@ func eventually(_ condition: () async throws -> Bool) async throws {
 }
 
 extension AMQPChannel {
+    /// A queue of the test's own, gone with its connection.
+    @discardableResult
+    func makeQueue(arguments: FieldTable = [:]) async throws -> String {
+        try await declareQueue(uniqueName("queue"), exclusive: true, arguments: arguments).name
+    }
+
     /// Waits until a queue holds so many messages that are ready.
     func expectMessages(_ count: UInt32, in queue: String) async throws {
         try await eventually { try await declareQueuePassively(queue).messageCount == count }
