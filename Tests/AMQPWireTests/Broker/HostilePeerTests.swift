@@ -177,7 +177,7 @@ struct HostilePeerTests {
     func heartbeats() async throws {
         let (beats, continuation) = AsyncStream.makeStream(of: UInt8.self)
         let peer = try ScriptedPeer { peer in
-            try peer.shakeHands(heartbeat: 1)
+            try peer.shakeHands(heartbeat: 2)
             continuation.yield(try peer.read(8)[0])
             peer.drain()
         }
