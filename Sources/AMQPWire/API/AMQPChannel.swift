@@ -111,6 +111,13 @@ extension ConnectionDriver {
         if let waiter {
             do throws(AMQPError) { try await success(of: waiter) } catch { failure = error }
         }
+        if failure != nil {
+            // Given up while it waited for its turn, the close is still to be sent.
+            perform { state in
+                guard let number = record.number, state.channelsByNumber[number] === record else { return }
+                state.core.abandonChannel(number)
+            }
+        }
         var aftermath = Aftermath()
         state.withLock { state in
             state.forget(record)

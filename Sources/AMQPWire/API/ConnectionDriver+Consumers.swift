@@ -22,7 +22,7 @@ extension ConnectionDriver {
         let deadline = deadline(configuration.callTimeout)
         // In one step, so that no other consumer's prefetch count comes between.
         let waiters = try await onChannel(channel, deadline: deadline, asRecovery: asRecovery) {
-            (state, number) throws(AMQPError) -> (limiting: WaiterID?, starting: WaiterID)? in
+            (state, number) throws(AMQPError) -> (limiting: [WaiterID], starting: WaiterID)? in
             let known = channel.consumers[record.tag]
             if asRecovery, known !== record { return nil }
             if !asRecovery, known != nil {
@@ -32,11 +32,15 @@ extension ConnectionDriver {
                     "the consumer tag '\(record.tag)' is in use on this channel: choose another, or none"
                 )
             }
-            var limiting: WaiterID?
+            var limiting: [WaiterID] = []
             let prefetchCount = options.prefetchCount ?? channel.consumerPrefetch ?? AMQPConsumer.usualPrefetchCount
             if channel.prefetchInForce != prefetchCount {
-                let qos = Method.BasicQos(prefetchCount: prefetchCount)
-                limiting = try state.core.call(.basicQos(qos), channel: number, deadline: deadline)
+                var limits = [Method.BasicQos(prefetchCount: prefetchCount)]
+                // RabbitMQ forgets the channel's count over that of consumers to come.
+                if let whole = channel.channelPrefetch { limits.append(.init(prefetchCount: whole, global: true)) }
+                for qos in limits {
+                    limiting.append(try state.core.call(.basicQos(qos), channel: number, deadline: deadline))
+                }
                 channel.prefetchInForce = prefetchCount
             }
             channel.consumers[record.tag] = record
@@ -44,11 +48,13 @@ extension ConnectionDriver {
         }
         guard let waiters else { return }
         var failure: AMQPError?
-        if let limiting = waiters.limiting, case .failure(let error) = await answer(of: limiting) {
+        for waiter in waiters.limiting {
+            guard case .failure(let error) = await answer(of: waiter) else { continue }
             state.withLock { _ in channel.prefetchInForce = nil }
-            failure = error
+            failure = failure ?? error
         }
-        // A consumer that the broker starts after its caller gave up, the core cancels.
+        // A consumer that the broker starts after its caller gave up, the core cancels, after its consume-ok: RabbitMQ 3.10
+        // ends the connection (541) over a cancel that comes before.
         if case .failure(let error) = await answer(of: waiters.starting) {
             failure = failure ?? error
         } else if failure != nil {

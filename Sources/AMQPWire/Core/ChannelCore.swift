@@ -42,6 +42,11 @@ final class ChannelCore: @unchecked Sendable {
     /// Who waits for all confirms up to a tag.
     var waitingForConfirms: [(through: UInt64, waiter: WaiterID)] = []
 
+    /// Whether the call in flight is one to be answered by `basic.cancel-ok`.
+    var isCancelling: Bool {
+        if case .basicCancel = inFlight?.request { true } else { false }
+    }
+
     init(number: UInt16, confirmWindow: Int, maxBodySize: Int) {
         self.number = number
         self.confirmWindow = max(1, confirmWindow)

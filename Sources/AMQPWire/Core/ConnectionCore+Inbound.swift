@@ -196,7 +196,7 @@ extension ConnectionCore {
             try? encoder.append(Method.ChannelFlowOk(active: flow.active), channel: number)
             note(.flow(channel: number, active: flow.active))
         // GarageMQ answers a cancel that asked for no answer.
-        case .basicCancelOk where channel.inFlight?.request.id != .basicCancel: break
+        case .basicCancelOk where !channel.isCancelling: break
         default: replied(method, nil, channel)
         }
     }

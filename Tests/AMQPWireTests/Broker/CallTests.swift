@@ -5,7 +5,8 @@ import Testing
 /// Each public call, and what the broker says of it on another channel.
 @Suite("Calls", .enabled(if: TestBroker.isThere, TestBroker.absence), .timeLimit(.minutes(1)))
 struct CallTests {
-    // GarageMQ gives queues no names, and knows no exchange-to-exchange bindings, transactions or update-secret.
+    // GarageMQ gives queues no names, answers no exchange.delete, confirms no empty body, answers a cancel that wants no
+    // answer, and knows no exchange-to-exchange bindings, transactions or update-secret.
 
     @Test("a connection says what the broker is and what was agreed", arguments: TestBroker.present)
     func connection(broker: TestBroker) async throws {
@@ -67,6 +68,7 @@ struct CallTests {
                 // The same settings once more are fine; so is asking for it elsewhere.
                 try await channel.declareExchange(name, type: type)
                 try await connection.withChannel { try await $0.declareExchangePassively(name) }
+                if broker == .garagemq { continue }
                 try await channel.deleteExchange(name)
                 let error = await #expect(throws: AMQPError.self) {
                     try await connection.withChannel { try await $0.declareExchangePassively(name) }
@@ -96,6 +98,7 @@ struct CallTests {
                 try await channel.deleteExchange(other, noWait: true)
                 try await channel.expectMessages(2, in: queue)
             }
+            if broker == .garagemq { return }
             try await channel.deleteExchange(exchange, noWait: true)
             let error = await #expect(throws: AMQPError.self) { try await channel.declareExchangePassively(exchange) }
             #expect(error?.replyCode == 404)
@@ -136,7 +139,7 @@ struct CallTests {
             try await channel.unbindQueue(queue, from: topic, routingKey: "stats.*.cpu")
             try await channel.publish("out", exchange: topic, routingKey: "stats.pi.cpu")
             try await channel.expectMessages(1, in: queue)
-            try await channel.deleteExchange(topic)
+            if broker == .rabbitmq { try await channel.deleteExchange(topic) }
         }
     }
 
@@ -201,6 +204,7 @@ struct CallTests {
             #expect(one.properties.messageID == "m")
             #expect(one.routingKey == queue && one.exchange.isEmpty && one.consumerTag.isEmpty)
             #expect(!one.isRedelivered)
+            if broker == .garagemq { return try await one.ack() }
             try await one.nack()
             try await eventually {
                 guard let again = try await channel.get(queue, noAck: true) else { return false }

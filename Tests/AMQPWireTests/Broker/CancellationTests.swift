@@ -23,19 +23,22 @@ struct CancellationTests {
         #expect(connection.leftovers == before)
     }
 
-    @Test("while connecting: name lookup, TCP, TLS, each step of the handshake", arguments: [
-        nil, MethodID.connectionStart, .connectionTune, .connectionOpenOk,
-    ])
+    @Test(
+        "while connecting: name lookup, TCP, TLS, each step of the handshake",
+        arguments: [
+            nil, MethodID.connectionStart, .connectionTune, .connectionOpenOk,
+        ]
+    )
     func connecting(before method: MethodID?) async throws {
         let ended = Shared(false)
         let peer = try ScriptedPeer { peer in
+            defer { ended.withLock { $0 = true } }
             if let method {
                 try peer.shakeHands(before: method)
             } else {
                 _ = try peer.read(1)
             }
             peer.waitForEnd()
-            ended.withLock { $0 = true }
         }
         var configuration = peer.configuration
         if method == nil { configuration.brokers[0].scheme = .amqps }
@@ -91,12 +94,16 @@ struct CancellationTests {
             { try await channel.commit() }, { try await channel.rollback() },
         ]
         for call in calls { try await expectCancelled(connection, call) }
-        try await expectCancelled(connection, waiters: 2) { for try await _ in channel.consume("q") {} ; try Task.checkCancellation() }
+        let reader = Task { for try await _ in channel.consume("q") {} }
+        try await eventually { connection.driver.waiterCount == 2 }
+        reader.cancel()
+        let error = await #expect(throws: AMQPError.self) { try await reader.value }
+        #expect(error?.code == .cancelled)
         try await expectCancelled(connection) { try await connection.updateSecret("s") }
         try await channel.send([], routingKey: "go on")
         channel.flush()
         #expect(try await channel.declareQueue().name == "answered")
-        #expect(connection.leftovers == 0)
+        try await eventually { connection.leftovers == 0 }
         connection.driver.abandon()
     }
 
@@ -108,6 +115,7 @@ struct CancellationTests {
         .queueDelete: .queueDeleteOk(.init()), .basicQos: .basicQosOk(.init()), .basicGet: .basicGetEmpty(.init()),
         .basicRecover: .basicRecoverOk(.init()), .channelFlow: .channelFlowOk(.init(active: true)),
         .txSelect: .txSelectOk(.init()), .txCommit: .txCommitOk(.init()), .txRollback: .txRollbackOk(.init()),
+        .basicCancel: .basicCancelOk(.init(consumerTag: "amqpwire-1")),
         .basicConsume: .basicConsumeOk(.init(consumerTag: "amqpwire-1")), .channelOpen: .channelOpenOk(.init()),
         .channelClose: .channelCloseOk(.init()), .connectionUpdateSecret: .connectionUpdateSecretOk(.init()),
     ]
@@ -183,7 +191,10 @@ struct CancellationTests {
         try await eventually { connection.leftovers == 0 }
     }
 
-    @Test("a get that was cancelled leaves its message in the queue", .enabled(if: TestBroker.isThere, TestBroker.absence))
+    @Test(
+        "a get that was cancelled leaves its message in the queue",
+        .enabled(if: TestBroker.isThere, TestBroker.absence)
+    )
     func get() async throws {
         try await TestBroker.rabbitmq.withChannel { connection, channel in
             let watcher = try await connection.openChannel()

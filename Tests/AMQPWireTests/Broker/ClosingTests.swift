@@ -32,7 +32,10 @@ struct ClosingTests {
                 try peer.await(.connectionClose)
                 try peer.write(.connectionCloseOk(.init()), channel: 0)
             case .closeByPeer:
-                try peer.write(.connectionClose(.init(replyCode: 320, replyText: "CONNECTION_FORCED - bye")), channel: 0)
+                try peer.write(
+                    .connectionClose(.init(replyCode: 320, replyText: "CONNECTION_FORCED - bye")),
+                    channel: 0
+                )
                 try peer.await(.connectionCloseOk)
             case .endOfStream: break
             case .endInsideAFrame: try peer.write([1, 0, 1, 0, 0, 0, 100, 0, 60])
@@ -193,11 +196,10 @@ struct ClosingTests {
         let connection = try? await AMQPConnection.connect(configuration)
         await connection?.close()
         try await eventually { log.withLock { $0.last } == "closed" }
-        let expected =
-            ["connected"] + (0..<200).flatMap { ["blocked \($0)", "unblocked"] } + ["disconnected", "closed"]
-        let heard = log.withLock { $0 }
+        let expected = ["connected"] + (0..<200).flatMap { ["blocked \($0)", "unblocked"] }
         // Closed early by this side, some of them are missing, but none is out of place.
-        #expect(heard == expected || connection != nil && expected.starts(with: heard.dropLast(2)))
+        let heard = log.withLock { $0.dropLast().filter { $0 != "disconnected" } }
+        #expect(expected.starts(with: heard))
     }
 
     @Test("what is no broker is said to be none")
@@ -219,9 +221,12 @@ struct ClosingTests {
         #expect(version?.message.contains("41 4d 51 50 00 01 00 00") == true)
     }
 
-    @Test("a broker that stays silent is given up in time, wherever it falls silent", arguments: [
-        MethodID.connectionStart, .connectionTune, .connectionOpenOk,
-    ])
+    @Test(
+        "a broker that stays silent is given up in time, wherever it falls silent",
+        arguments: [
+            MethodID.connectionStart, .connectionTune, .connectionOpenOk,
+        ]
+    )
     func silentHandshake(before method: MethodID) async throws {
         let peer = try ScriptedPeer { peer in
             try peer.shakeHands(before: method)

@@ -22,6 +22,8 @@ struct ConsumingTests {
                 break
             }
             try await watcher.expectMessages(49, in: queue)
+            // GarageMQ does not keep their order.
+            if broker == .garagemq { return }
             #expect(try await watcher.declareQueuePassively(queue).consumerCount == 0)
             for number in 1..<50 {
                 #expect(try await watcher.get(queue, noAck: true)?.body == Array("\(number)".utf8))
@@ -149,7 +151,12 @@ struct ConsumingTests {
             let watcher = try await connection.openChannel()
             let queue = try await fill(channel, 100)
             for _ in 0..<50 {
-                let task = Task { for try await _ in channel.consume(queue) { break } }
+                let task = Task {
+                    for try await delivery in channel.consume(queue) {
+                        try await delivery.nack()
+                        break
+                    }
+                }
                 for _ in 0..<Int.random(in: 0...8) { await Task.yield() }
                 task.cancel()
                 _ = await task.result

@@ -71,7 +71,8 @@ struct InteroperationTests {
     private func withQueue(_ body: (AMQPChannel, String) async throws -> Void) async throws {
         try await TestBroker.rabbitmq.withChannel { _, channel in
             // Another connection uses it, so it cannot be exclusive.
-            let queue = try await channel.declareQueue(uniqueName("interoperation"), arguments: ["x-expires": 60_000]).name
+            let queue = try await channel.declareQueue(uniqueName("interoperation"), arguments: ["x-expires": 60_000])
+                .name
             do {
                 try await body(channel, queue)
             } catch {
@@ -117,7 +118,8 @@ struct InteroperationTests {
     func fromTools() async throws {
         try await withQueue { channel, queue in
             _ = try await Shell.run([
-                "amqp-publish", "--url=\(TestBroker.uri)/%2F", "-r", queue, "-C", "text/plain", "-E", "utf-8", "-p", "-H",
+                "amqp-publish", "--url=\(TestBroker.uri)/%2F", "-r", queue, "-C", "text/plain", "-E", "utf-8", "-p",
+                "-H",
                 "host: pi", "-b", "from the tool",
             ])
             let delivery = try #require(try await channel.get(queue, noAck: true))

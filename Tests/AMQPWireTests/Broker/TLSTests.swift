@@ -3,7 +3,11 @@ import Testing
 @testable import AMQPWire
 
 /// Encrypted connections to RabbitMQ.
-@Suite("TLS to the broker", .enabled(if: TestBroker.hasTLS, "no TLS listener: start the broker with --tls"), .timeLimit(.minutes(1)))
+@Suite(
+    "TLS to the broker",
+    .enabled(if: TestBroker.hasTLS, "no TLS listener: start the broker with --tls"),
+    .timeLimit(.minutes(1))
+)
 struct TLSTests {
     private let certificates = TestBroker.certificates
 
@@ -13,7 +17,8 @@ struct TLSTests {
 
     @Test("with the authority's certificate it opens, and messages of many records pass")
     func encrypted() async throws {
-        try await AMQPConnection.withConnection(TestBroker.tlsURI + "?cacertfile=\(certificates)/ca.pem") { connection in
+        try await AMQPConnection.withConnection(TestBroker.tlsURI + "?cacertfile=\(certificates)/ca.pem") {
+            connection in
             try await connection.withChannel { channel in
                 let queue = try await channel.makeQueue()
                 for size in [0, 1, 16_384, 1 << 20] {
@@ -44,14 +49,16 @@ struct TLSTests {
     @Test("a certificate for another host is refused")
     func hostName() async throws {
         let error = await failure(
-            TestBroker.tlsURI + "?cacertfile=\(certificates)/ca.pem&server_name_indication=other.example")
+            TestBroker.tlsURI + "?cacertfile=\(certificates)/ca.pem&server_name_indication=other.example"
+        )
         #expect(error?.code == .tlsFailed)
         #expect(error?.message.contains("other.example") == true)
     }
 
     @Test("a client certificate logs in with EXTERNAL, without a password")
     func external() async throws {
-        let uri = TestBroker.tlsURI + "?cacertfile=\(certificates)/ca.pem&certfile=\(certificates)/client.pem"
+        let uri =
+            TestBroker.tlsURI + "?cacertfile=\(certificates)/ca.pem&certfile=\(certificates)/client.pem"
             + "&keyfile=\(certificates)/client.key&auth_mechanism=external"
         try await AMQPConnection.withConnection(uri) { connection in
             try await connection.withChannel { channel in
@@ -76,7 +83,8 @@ struct TLSTests {
         #expect(missing?.message.contains("/nonexistent/ca.pem") == true)
         let noKey = await failure(
             TestBroker.tlsURI + "?cacertfile=\(certificates)/ca.pem&certfile=\(certificates)/client.pem"
-                + "&keyfile=\(certificates)/server.key")
+                + "&keyfile=\(certificates)/server.key"
+        )
         #expect(noKey != nil)
     }
 
