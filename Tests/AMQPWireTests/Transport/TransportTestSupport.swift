@@ -115,6 +115,7 @@ final class LoopbackPeer: Sendable {
 
     init(_ number: Int32) {
         self.number = number
+        SystemCall.setOption(number, level: Int32(IPPROTO_TCP), name: TCP_NODELAY, to: 1)
         var limit = timeval(tv_sec: 10, tv_usec: 0)
         for name in [SO_RCVTIMEO, SO_SNDTIMEO] {
             setsockopt(number, SOL_SOCKET, name, &limit, socklen_t(MemoryLayout<timeval>.size))
