@@ -309,6 +309,17 @@ func entryCount(_ path: String) -> Int {
     return count
 }
 
+/// Whether a condition that nothing announces comes to hold within twenty seconds: threads that have done their work take
+/// a moment to be gone, and what they held with them.
+func comesTrue(_ condition: () -> Bool) async -> Bool {
+    let limit = soon()
+    while !condition() {
+        guard EventLoop.now() < limit else { return false }
+        await Task.yield()
+    }
+    return true
+}
+
 /// The threads of this process.
 func threads() -> [(id: String, name: String)] {
     guard let directory = opendir("/proc/self/task") else { return [] }
