@@ -9,10 +9,12 @@ struct TransportLeakTests {
     @Test("before the first use there is no thread and no descriptor")
     func nothingBefore() async {
         await #expect(processExitsWith: .success) {
-            let before = (entryCount("/proc/self/fd"), entryCount("/proc/self/task"))
-            _ = EventLoop.shared
+            func ours() -> [String] { threads().map(\.name).filter { $0.hasPrefix("amqpwire") } }
             _ = ErrandPool.shared
-            guard before == (entryCount("/proc/self/fd"), entryCount("/proc/self/task")) else { exit(1) }
+            guard EventLoop.shared.state.withLock({ $0.kernel == nil }), ours().isEmpty else { exit(1) }
+            try EventLoop.shared.start()
+            guard EventLoop.shared.state.withLock({ $0.kernel != nil }) else { exit(2) }
+            guard await comesTrue({ ours() == ["amqpwire-loop"] }) else { exit(3) }
         }
     }
 
