@@ -82,22 +82,23 @@ extension EventLoop {
     }
 
     private func handle(_ token: Token, _ events: UInt32) {
-        let entry = state.withLock { $0.entry(token) }
-        guard let entry, let socket = entry.socket else { return }
+        let found = state.withLock { $0.names(token) ? $0.slots[token.index] : nil }
+        guard let slot = found, let handler = slot.handler else { return }
         // What reading left to send. A writer sends it with what it wants to write.
-        if let session = socket.session, session.hasUnsentOutput, !socket.wantsWrite { session.flush() }
-        let calls = socket.calls(for: events)
-        if calls.read { entry.handler.streamReadable() }
-        if calls.write, !calls.read || stillWantsToWrite(token) { entry.handler.streamWritable() }
-        if socket.session != nil { settle(token) }
+        if let session = slot.session, session.hasUnsentOutput, !slot.wantsWrite { session.flush() }
+        let calls = slot.calls(for: events)
+        if calls.read { handler.streamReadable() }
+        if calls.write, !calls.read || stillWantsToWrite(token) { handler.streamWritable() }
+        if slot.session != nil { settle(token) }
     }
 
     private func handleBufferedInput(_ token: Token) {
         let handler = state.withLock { state -> (any StreamHandler)? in
-            guard let entry = state.entry(token), let socket = entry.socket else { return nil }
-            state.slots[token.index].entry?.socket?.isQueued = false
-            guard socket.wantsRead, socket.session?.hasBufferedInput == true else { return nil }
-            return entry.handler
+            guard state.names(token) else { return nil }
+            state.slots[token.index].isQueued = false
+            guard state.slots[token.index].wantsRead else { return nil }
+            guard state.slots[token.index].session?.hasBufferedInput == true else { return nil }
+            return state.slots[token.index].handler
         }
         guard let handler else { return }
         handler.streamReadable()
@@ -106,7 +107,7 @@ extension EventLoop {
 
     /// The reader may have detached the stream, or changed its wishes.
     private func stillWantsToWrite(_ token: Token) -> Bool {
-        state.withLock { $0.entry(token)?.socket?.wantsWrite ?? false }
+        state.withLock { $0.names(token) && $0.slots[token.index].wantsWrite }
     }
 
     /// After an encrypted stream was served: what it now waits for, and whether it still holds input.
@@ -125,7 +126,7 @@ extension EventLoop {
         for _ in 0..<count {
             let handler = state.withLock { state -> (any StreamHandler)? in
                 guard let slot = state.deadlines.popDue(at: now) else { return nil }
-                return state.slots[slot].entry?.handler
+                return state.slots[slot].handler
             }
             guard let handler else { return }
             handler.deadlinePassed()

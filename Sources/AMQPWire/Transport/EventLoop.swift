@@ -27,8 +27,8 @@ final class EventLoop: Sendable {
 
     /// Names what was attached. Stale ones are harmless: they name nothing.
     struct Token: Hashable, Sendable {
-        fileprivate(set) var index: Int
-        fileprivate(set) var generation: UInt32
+        let index: Int
+        let generation: UInt32
 
         /// As the kernel carries it for us.
         var packed: UInt64 { UInt64(generation) << 32 | UInt64(UInt32(truncatingIfNeeded: index)) }
@@ -85,16 +85,17 @@ final class EventLoop: Sendable {
             )
         }
         let result = state.withLock { state -> Result<Token, TransportError> in
-            let socket = Socket(
+            let slot = Slot(
+                handler: handler,
                 descriptor: descriptor,
-                number: number,
                 session: session,
+                number: number,
                 wantsRead: read,
                 wantsWrite: write
             )
-            let token = state.insert(handler, socket)
+            let token = state.insert(slot)
             if let failure = state.register(token) {
-                state.remove(token)
+                _ = state.remove(token)
                 return .failure(TransportError(.connect, errno: failure, endpoint: "the event loop"))
             }
             state.queueBufferedInput(token)
@@ -107,7 +108,7 @@ final class EventLoop: Sendable {
     /// A deadline without a stream: only ``StreamHandler/deadlinePassed()`` is called.
     func attachTimer(handler: any StreamHandler) throws(TransportError) -> Token {
         try start()
-        return state.withLock { $0.insert(handler, nil) }
+        return state.withLock { $0.insert(Slot(handler: handler)) }
     }
 
     /// Watches no more, and lets go of handler and descriptor.
@@ -116,14 +117,14 @@ final class EventLoop: Sendable {
     /// still come or be under way; `last` runs on the loop's thread when none can come any more.
     func detach(_ token: Token, last: (@Sendable () -> Void)? = nil) {
         // Whatever is let go of may run code as it goes: not under the lock.
-        let entry = state.withLock { state -> Entry? in
-            let entry = state.remove(token)
-            if let socket = entry?.socket, let kernel = state.kernel {
-                _ = epoll_ctl(kernel.epoll, EPOLL_CTL_DEL, socket.number, nil)
+        let slot = state.withLock { state -> Slot? in
+            let slot = state.remove(token)
+            if let slot, slot.descriptor != nil, let kernel = state.kernel {
+                _ = epoll_ctl(kernel.epoll, EPOLL_CTL_DEL, slot.number, nil)
             }
-            return entry
+            return slot
         }
-        entry?.socket?.descriptor.endUse()
+        slot?.descriptor?.endUse()
         if let last { perform(last) }
     }
 
@@ -133,11 +134,13 @@ final class EventLoop: Sendable {
     /// something else. Wanting neither, not even the end of the connection is told.
     func setWants(_ token: Token, read: Bool, write: Bool) {
         state.withLock { state in
-            guard state.slots.indices.contains(token.index), state.slots[token.index].generation == token.generation
-            else { return }
-            let hadRead = state.slots[token.index].entry?.socket?.wantsRead ?? false
-            state.slots[token.index].entry?.socket?.wantsRead = read
-            state.slots[token.index].entry?.socket?.wantsWrite = write
+            guard state.names(token) else { return }
+            let hadRead = state.slots[token.index].wantsRead
+            let hadWrite = state.slots[token.index].wantsWrite
+            // What TLS waits for may have changed under the same wishes.
+            guard read != hadRead || write != hadWrite || state.slots[token.index].session != nil else { return }
+            state.slots[token.index].wantsRead = read
+            state.slots[token.index].wantsWrite = write
             state.updateInterest(token)
             if read, !hadRead { state.queueBufferedInput(token) }
         }
@@ -146,7 +149,7 @@ final class EventLoop: Sendable {
     /// Sets, moves or takes away (nil) the one deadline of a stream. One that has passed is told in the next round.
     func setDeadline(_ token: Token, _ moment: Moment?) {
         state.withLock { state in
-            guard state.entry(token) != nil, state.deadlines[token.index] != moment else { return }
+            guard state.names(token), state.deadlines[token.index] != moment else { return }
             state.deadlines[token.index] = moment
             // A loop that is awake arms the timer itself before it sleeps.
             if state.isAsleep { state.armTimer() }
@@ -176,27 +179,22 @@ extension EventLoop {
         let timer: Int32
     }
 
-    struct Socket {
-        let descriptor: Descriptor
-        /// Ours to use from attach to detach.
-        let number: Int32
-        let session: (any SecureSession)?
-        var wantsRead: Bool
-        var wantsWrite: Bool
+    /// One thing that was attached, or the place where one was. Flat, so that looking at a wish copies no reference.
+    struct Slot {
+        var generation: UInt32 = 0
+        /// Nil where the place is free.
+        var handler: (any StreamHandler)?
+        /// Nil where it is only a deadline.
+        var descriptor: Descriptor?
+        var session: (any SecureSession)?
+        /// The descriptor's, ours to use from attach to detach.
+        var number: Int32 = -1
+        var wantsRead = false
+        var wantsWrite = false
         /// What the kernel was told to watch for.
         var interest: UInt32 = 0
         /// Whether it is in the list of those with buffered input.
         var isQueued = false
-    }
-
-    struct Entry {
-        let handler: any StreamHandler
-        var socket: Socket?
-    }
-
-    struct Slot {
-        var generation: UInt32 = 0
-        var entry: Entry?
     }
 
     struct State {
@@ -216,60 +214,58 @@ extension EventLoop {
 }
 
 extension EventLoop.State {
-    func entry(_ token: EventLoop.Token) -> EventLoop.Entry? {
-        guard slots.indices.contains(token.index), slots[token.index].generation == token.generation else { return nil }
-        return slots[token.index].entry
+    /// Whether the token is that of something attached.
+    func names(_ token: EventLoop.Token) -> Bool {
+        slots.indices.contains(token.index) && slots[token.index].generation == token.generation
     }
 
-    mutating func insert(_ handler: any StreamHandler, _ socket: EventLoop.Socket?) -> EventLoop.Token {
-        let index: Int
-        if let free = freeSlots.popLast() {
-            index = free
-        } else {
-            index = slots.count
-            slots.append(EventLoop.Slot())
+    mutating func insert(_ slot: EventLoop.Slot) -> EventLoop.Token {
+        guard let index = freeSlots.popLast() else {
+            slots.append(slot)
+            return EventLoop.Token(index: slots.count - 1, generation: slot.generation)
         }
-        slots[index].entry = EventLoop.Entry(handler: handler, socket: socket)
-        return EventLoop.Token(index: index, generation: slots[index].generation)
+        let generation = slots[index].generation
+        slots[index] = slot
+        slots[index].generation = generation
+        return EventLoop.Token(index: index, generation: generation)
     }
 
-    @discardableResult
-    mutating func remove(_ token: EventLoop.Token) -> EventLoop.Entry? {
-        guard let entry = entry(token) else { return nil }
-        slots[token.index].entry = nil
+    mutating func remove(_ token: EventLoop.Token) -> EventLoop.Slot? {
+        guard names(token) else { return nil }
+        let slot = slots[token.index]
         // Tokens of the last tenant name nothing from here on.
-        slots[token.index].generation &+= 1
+        slots[token.index] = EventLoop.Slot(generation: token.generation &+ 1)
         freeSlots.append(token.index)
         deadlines[token.index] = nil
-        return entry
+        return slot
     }
 
-    /// Tells the kernel of a socket. Returns 0 or nil on success.
+    /// Tells the kernel of a socket. Returns nil on success, else the error number.
     mutating func register(_ token: EventLoop.Token) -> Int32? {
-        guard let kernel, let socket = slots[token.index].entry?.socket else { return nil }
-        let interest = socket.wantedInterest
+        guard let kernel else { return nil }
+        let interest = slots[token.index].wantedInterest
         var event = epoll_event(events: interest, data: epoll_data_t(u64: token.packed))
-        guard epoll_ctl(kernel.epoll, EPOLL_CTL_ADD, socket.number, &event) == 0 else { return errno }
-        slots[token.index].entry?.socket?.interest = interest
+        guard epoll_ctl(kernel.epoll, EPOLL_CTL_ADD, slots[token.index].number, &event) == 0 else { return errno }
+        slots[token.index].interest = interest
         return nil
     }
 
     /// Tells the kernel what is wanted now, where that has changed.
     mutating func updateInterest(_ token: EventLoop.Token) {
-        guard let kernel, let socket = entry(token)?.socket else { return }
-        let interest = socket.wantedInterest
-        guard interest != socket.interest else { return }
+        guard let kernel, names(token), slots[token.index].number >= 0 else { return }
+        let interest = slots[token.index].wantedInterest
+        guard interest != slots[token.index].interest else { return }
         var event = epoll_event(events: interest, data: epoll_data_t(u64: token.packed))
-        guard epoll_ctl(kernel.epoll, EPOLL_CTL_MOD, socket.number, &event) == 0 else { return }
-        slots[token.index].entry?.socket?.interest = interest
+        guard epoll_ctl(kernel.epoll, EPOLL_CTL_MOD, slots[token.index].number, &event) == 0 else { return }
+        slots[token.index].interest = interest
     }
 
     /// Puts a stream whose session holds input on the list for the next round, once.
     mutating func queueBufferedInput(_ token: EventLoop.Token) {
-        guard let socket = entry(token)?.socket, let session = socket.session,
-            socket.wantsRead, !socket.isQueued, session.hasBufferedInput, !session.readNeedsWritable
+        guard names(token), slots[token.index].wantsRead, !slots[token.index].isQueued,
+            let session = slots[token.index].session, session.hasBufferedInput, !session.readNeedsWritable
         else { return }
-        slots[token.index].entry?.socket?.isQueued = true
+        slots[token.index].isQueued = true
         buffered.append(token)
         wake()
     }
@@ -298,7 +294,7 @@ extension EventLoop.State {
     }
 }
 
-extension EventLoop.Socket {
+extension EventLoop.Slot {
     /// What the kernel should watch for. Nothing at all is watched edge-triggered: errors and hang-ups are reported whether
     /// one wants them or not, and reported level-triggered would keep the thread busy.
     var wantedInterest: UInt32 {

@@ -9,10 +9,12 @@ struct TransportLeakTests {
     @Test("before the first use there is no thread and no descriptor")
     func nothingBefore() async {
         await #expect(processExitsWith: .success) {
-            let before = (entryCount("/proc/self/fd"), entryCount("/proc/self/task"))
-            _ = EventLoop.shared
+            func ours() -> [String] { threads().map(\.name).filter { $0.hasPrefix("amqpwire") } }
             _ = ErrandPool.shared
-            guard before == (entryCount("/proc/self/fd"), entryCount("/proc/self/task")) else { exit(1) }
+            guard EventLoop.shared.state.withLock({ $0.kernel == nil }), ours().isEmpty else { exit(1) }
+            try EventLoop.shared.start()
+            guard EventLoop.shared.state.withLock({ $0.kernel != nil }) else { exit(2) }
+            guard await comesTrue({ ours() == ["amqpwire-loop"] }) else { exit(3) }
         }
     }
 
@@ -59,9 +61,9 @@ struct TransportLeakTests {
             for index in 0..<10 { try await round(index) }
             let descriptors = entryCount("/proc/self/fd")
             for index in 0..<3000 { try await round(index) }
-            guard entryCount("/proc/self/fd") <= descriptors else { exit(4) }
-            // Threads that have done their work take a moment to be gone; the loop's stays.
-            while threads().map(\.name).filter({ $0.hasPrefix("amqpwire") }) != ["amqpwire-loop"] { await Task.yield() }
+            guard await comesTrue({ entryCount("/proc/self/fd") <= descriptors }) else { exit(4) }
+            let onlyTheLoop = { threads().map(\.name).filter { $0.hasPrefix("amqpwire") } == ["amqpwire-loop"] }
+            guard await comesTrue(onlyTheLoop) else { exit(5) }
             withExtendedLifetime(filling) {}
         }
     }
@@ -74,9 +76,14 @@ struct TransportLeakTests {
             var held: [Int32] = []
             var limit = rlimit(rlim_cur: 64, rlim_max: 64)
             guard setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { exit(1) }
-            while case let number = dup(0), number >= 0 { held.append(number) }
-            let error = await connectFailure(to: listener.target)
-            guard error?.errno == EMFILE, error?.detail.contains("LimitNOFILE") == true else { exit(2) }
+            var error: TransportError?
+            // The test's own runtime may give a descriptor back at any time: then that one is taken too.
+            for _ in 0..<100 where error == nil {
+                while case let number = dup(listener.number), number >= 0 { held.append(number) }
+                error = await connectFailure(to: listener.target)
+            }
+            guard error?.errno == EMFILE else { exit(2) }
+            guard error?.detail.contains("LimitNOFILE") == true else { exit(4) }
             for number in held { close(number) }
             guard await connectFailure(to: listener.target) == nil else { exit(3) }
         }

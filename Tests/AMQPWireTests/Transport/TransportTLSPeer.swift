@@ -15,7 +15,7 @@ final class TransportTLSPeer: @unchecked Sendable {
     }
 
     private let context: OpaquePointer
-    private let ssl: OpaquePointer
+    let ssl: OpaquePointer
     let peer: LoopbackPeer
 
     /// Takes a connection and shakes hands. Blocks.

@@ -405,7 +405,7 @@ struct TransportTLSTests {
             for index in 0..<6 { try await round(index) }
             let descriptors = entryCount("/proc/self/fd")
             for index in 0..<300 { try await round(index) }
-            guard entryCount("/proc/self/fd") <= descriptors else { exit(2) }
+            guard await comesTrue({ entryCount("/proc/self/fd") <= descriptors }) else { exit(2) }
         }
     }
 }

@@ -32,8 +32,10 @@ final class Watched<Value: Sendable>: Sendable {
     func wait(until condition: (Value) -> Bool) async throws -> Value {
         let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         state.withLock { $0.ticks.append(continuation) }
-        if condition(value) { return value }
-        for await _ in stream where condition(value) { return value }
+        // Under the lock: a copy held meanwhile would make each change to a large value copy it.
+        func found() -> Value? { state.withLock { condition($0.value) ? $0.value : nil } }
+        if let value = found() { return value }
+        for await _ in stream { if let value = found() { return value } }
         throw CancellationError()
     }
 }
@@ -113,6 +115,7 @@ final class LoopbackPeer: Sendable {
 
     init(_ number: Int32) {
         self.number = number
+        SystemCall.setOption(number, level: Int32(IPPROTO_TCP), name: TCP_NODELAY, to: 1)
         var limit = timeval(tv_sec: 10, tv_usec: 0)
         for name in [SO_RCVTIMEO, SO_SNDTIMEO] {
             setsockopt(number, SOL_SOCKET, name, &limit, socklen_t(MemoryLayout<timeval>.size))
@@ -165,13 +168,11 @@ final class Collector: StreamHandler {
     struct Contents {
         var octets: [UInt8] = []
         var end: ReadOutcome?
-        var readableCalls = 0
-        var writableCalls = 0
-        var deadlines: [Moment] = []
     }
 
     let contents = Watched(Contents())
     let stream: ByteStream
+    private let writableCalls = Watched(0)
     private let token = Mutex<EventLoop.Token?>(nil)
     private let pieceSize: Int
 
@@ -187,7 +188,6 @@ final class Collector: StreamHandler {
         defer { piece.deallocate() }
         let outcome = stream.read(into: piece)
         contents.update { contents in
-            contents.readableCalls += 1
             switch outcome {
             case .received(let count): contents.octets += piece[..<count]
             case .wouldBlock: break
@@ -202,20 +202,13 @@ final class Collector: StreamHandler {
 
     func streamWritable() {
         setWants(read: true, write: false)
-        contents.update { $0.writableCalls += 1 }
+        writableCalls.update { $0 += 1 }
     }
 
-    func deadlinePassed() {
-        let now = EventLoop.now()
-        contents.update { $0.deadlines.append(now) }
-    }
+    func deadlinePassed() {}
 
     func setWants(read: Bool, write: Bool) {
         token.withLock { if let token = $0 { EventLoop.shared.setWants(token, read: read, write: write) } }
-    }
-
-    func setDeadline(_ moment: Moment?) {
-        token.withLock { if let token = $0 { EventLoop.shared.setDeadline(token, moment) } }
     }
 
     func detach() {
@@ -233,13 +226,13 @@ final class Collector: StreamHandler {
         var waits = 0
         var sent = 0
         while sent < octets.count {
-            let calls = contents.value.writableCalls
+            let calls = writableCalls.value
             switch octets[sent...].withUnsafeBytes({ stream.write($0) }) {
             case .sent(let count): sent += count
             case .wouldBlock:
                 waits += 1
                 setWants(read: true, write: true)
-                try await contents.wait { $0.writableCalls > calls }
+                try await writableCalls.wait { $0 > calls }
             case .failed(let error): throw error
             }
         }
@@ -314,6 +307,17 @@ func entryCount(_ path: String) -> Int {
     var count = 0
     while readdir(directory) != nil { count += 1 }
     return count
+}
+
+/// Whether a condition that nothing announces comes to hold within twenty seconds: threads that have done their work take
+/// a moment to be gone, and what they held with them.
+func comesTrue(_ condition: () -> Bool) async -> Bool {
+    let limit = soon()
+    while !condition() {
+        guard EventLoop.now() < limit else { return false }
+        await Task.yield()
+    }
+    return true
 }
 
 /// The threads of this process.
