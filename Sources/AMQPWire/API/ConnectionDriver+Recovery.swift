@@ -204,12 +204,15 @@ extension ConnectionDriver {
         let (publishing, channelPrefetch, consumerPrefetch) = state.withLock { _ in
             (channel.publishing, channel.channelPrefetch, channel.consumerPrefetch)
         }
+        // In this order: RabbitMQ forgets the channel's count over that of consumers to come.
+        if let consumerPrefetch {
+            _ = try await call(.basicQos(.init(prefetchCount: consumerPrefetch)), channel, asRecovery: true) { _ in
+                channel.prefetchInForce = consumerPrefetch
+            }
+        }
         if let channelPrefetch {
             let qos = Method.BasicQos(prefetchCount: channelPrefetch, global: true)
             _ = try await call(.basicQos(qos), channel, asRecovery: true)
-        }
-        if let consumerPrefetch {
-            _ = try await call(.basicQos(.init(prefetchCount: consumerPrefetch)), channel, asRecovery: true)
         }
         switch publishing {
         case .plain: break

@@ -65,7 +65,10 @@ public struct Delivery: Sendable {
     ///
     /// - Throws: as ``ack(multiple:)``.
     public func nack(multiple: Bool = false, requeue: Bool = true) async throws(AMQPError) {
-        try settle(.basicNack(.init(deliveryTag: deliveryTag, multiple: multiple, requeue: requeue)), multiple: multiple)
+        try settle(
+            .basicNack(.init(deliveryTag: deliveryTag, multiple: multiple, requeue: requeue)),
+            multiple: multiple
+        )
     }
 
     /// Refuses the message: back to the queue, or dropped or dead-lettered.

@@ -40,7 +40,9 @@ struct ContentTests {
         let prepared = try CoreRig.withChannel(frameMax: UInt32(Self.frameMax))
         try plain.publish(body(size), properties: properties)
         let frames = try PreparedFrames(method, properties: properties)
-        _ = try body(size).withUnsafeBytes { try prepared.core.publish(frames, body: $0, on: prepared.core.usableChannel(1)) }
+        _ = try body(size).withUnsafeBytes {
+            try prepared.core.publish(frames, body: $0, on: prepared.core.usableChannel(1))
+        }
         prepared.settle()
         #expect(prepared.takeSent() == plain.takeSent())
         #expect(prepared.sentOctets == plain.sentOctets)

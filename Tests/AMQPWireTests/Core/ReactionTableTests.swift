@@ -215,7 +215,7 @@ struct ReactionTableTests {
         basic.consume                c c c 3 - 4 3 3 - 3 5 5 . . . c .
         basic.consume-ok             c c c 3 - 4 3 3 a 3 5 5 . . . c .
         basic.cancel                 c c c 3 - 4 3 a - a 5 5 . . . c .
-        basic.cancel-ok              c c c 3 - 4 . . a . 5 5 . . . c .
+        basic.cancel-ok              c c c 3 - 4 3 . a . 5 5 . . . c .
         basic.publish                c c c 3 - 4 3 3 - 3 5 5 a . . c .
         basic.return                 c c c 3 - 4 3 a - a 5 5 a . . c .
         basic.deliver                c c c 3 - 4 3 a - a 5 5 a . . c .

@@ -22,8 +22,8 @@ struct RestoreTests {
 
     private static let restored = [
         "channel.open", "exchange.declare e", "exchange.declare f", "queue.declare q", "exchange.bind e f k",
-        "queue.bind q e k", "channel.close", "channel.open", "basic.qos 7 global", "basic.qos 9", "confirm.select",
-        "basic.qos 5", "basic.consume q c",
+        "queue.bind q e k", "channel.close", "channel.open", "basic.qos 9", "basic.qos 7 global", "confirm.select",
+        "basic.qos 5", "basic.qos 7 global", "basic.consume q c",
     ]
 
     @Test("everything is back, in an order that works, before it is said to be")
