@@ -183,7 +183,8 @@ struct CancellationTests {
         configuration.recovery = .init(firstPause: .milliseconds(1))
         let connection = try await AMQPConnection.connect(configuration)
         let channel = try await connection.openChannel()
-        try await eventually { peer.connectionCount == 2 && connection.driver.waiterCount == 1 }
+        // The attempt that goes on has a waiter, whose task is parked.
+        try await eventually { peer.connectionCount == 2 && connection.leftovers == 2 }
         try await expectCancelled(connection, delivery: .notSent) { try await channel.publish("", routingKey: "k") }
         try await expectCancelled(connection, delivery: .notSent) { try await channel.declareQueue() }
         try await expectCancelled(connection) { _ = try await connection.openChannel() }
