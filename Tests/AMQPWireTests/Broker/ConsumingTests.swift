@@ -12,7 +12,7 @@ struct ConsumingTests {
         return queue
     }
 
-    @Test("leaving the loop puts what was not taken back into the queue, in order", arguments: TestBroker.present)
+    @Test("leaving the loop puts what was not taken back into the queue, in order", arguments: TestBroker.steady)
     func leaving(broker: TestBroker) async throws {
         try await broker.withChannel { connection, channel in
             let queue = try await fill(channel, 50)
@@ -61,7 +61,7 @@ struct ConsumingTests {
         }
     }
 
-    @Test("cancel ends the loop, and what was not taken goes back", arguments: TestBroker.present)
+    @Test("cancel ends the loop, and what was not taken goes back", arguments: TestBroker.steady)
     func cancel(broker: TestBroker) async throws {
         try await broker.withChannel { connection, channel in
             let watcher = try await connection.openChannel()
@@ -127,7 +127,7 @@ struct ConsumingTests {
         }
     }
 
-    @Test("a reader that waits ends when its task is cancelled", arguments: TestBroker.present)
+    @Test("a reader that waits ends when its task is cancelled", arguments: TestBroker.steady)
     func cancelledReader(broker: TestBroker) async throws {
         try await broker.withChannel { connection, channel in
             let watcher = try await connection.openChannel()
@@ -195,7 +195,7 @@ struct ConsumingTests {
         }
     }
 
-    @Test("no more than the prefetch count is unacknowledged", arguments: TestBroker.present)
+    @Test("no more than the prefetch count is unacknowledged", arguments: TestBroker.steady)
     func prefetch(broker: TestBroker) async throws {
         try await broker.withChannel { connection, channel in
             let watcher = try await connection.openChannel()
@@ -274,7 +274,7 @@ struct ConsumingTests {
         }
     }
 
-    @Test("two consumers share a queue, each message once", arguments: TestBroker.present)
+    @Test("two consumers share a queue, each message once", arguments: TestBroker.steady)
     func twoConsumers(broker: TestBroker) async throws {
         try await broker.withChannel { connection, channel in
             let queue = try await fill(channel, 200)
@@ -330,7 +330,7 @@ struct ConsumingTests {
         }
     }
 
-    @Test("without acknowledgements the broker forgets what it sends", arguments: TestBroker.present)
+    @Test("without acknowledgements the broker forgets what it sends", arguments: TestBroker.steady)
     func noAck(broker: TestBroker) async throws {
         try await broker.withChannel { _, channel in
             let queue = try await fill(channel, 20)

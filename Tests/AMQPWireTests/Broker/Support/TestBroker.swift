@@ -26,6 +26,10 @@ enum TestBroker: String, CaseIterable, CustomTestStringConvertible {
     static var hasTLS: Bool { tlsPort != nil || isContinuousIntegration }
     static let absence: Comment = "no broker: set PSISTATS_TEST_AMQP_PORT, or run the tests with 'make test'"
 
+    /// The brokers that stand consumers coming and going with deliveries on their way. GarageMQ stops answering anybody after
+    /// some of that, for good; what it consumes elsewhere it consumes in peace.
+    static var steady: [TestBroker] { present.filter { $0 == .rabbitmq } }
+
     /// The brokers to run a test on.
     static var present: [TestBroker] {
         var present: [TestBroker] = [.rabbitmq]
