@@ -9,6 +9,10 @@ extension AMQPChannel {
             _ = try await driver.call(.basicQos(.init(prefetchCount: prefetchCount, global: global)), record) { _ in
                 if !global { record.prefetchInForce = prefetchCount }
             }
+            // RabbitMQ forgets the channel's count over that of consumers to come.
+            if !global, let whole = driver.state.withLock({ _ in record.channelPrefetch }) {
+                _ = try await driver.call(.basicQos(.init(prefetchCount: whole, global: true)), record)
+            }
         } catch {
             driver.state.withLock { _ in record.prefetchInForce = nil }
             throw error
@@ -60,8 +64,9 @@ extension AMQPChannel {
                 routingKey: ok.routingKey
             )
             let arrival = Arrival(epoch: epoch, deliver: deliver, message: message)
-            driver.state.withLock { state in
-                if state.epoch == epoch { record.lastArrived = max(record.lastArrived, ok.deliveryTag) }
+            driver.state.withLock { _ in
+                guard record.epoch == epoch, record.number != nil else { return }
+                record.lastArrived = max(record.lastArrived, ok.deliveryTag)
             }
             return Delivery(arrival, channel: self, isSettled: noAck)
         case .reply, .done: return nil
@@ -89,6 +94,7 @@ extension AMQPChannel {
         try await driver.onChannel(record, deadline: deadline) { (state, number) throws(AMQPError) in
             try state.core.send(method, channel: number)
             record.settledThrough = record.lastArrived
+            record.didInTransaction()
         }
     }
 

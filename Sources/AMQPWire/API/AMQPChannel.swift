@@ -147,11 +147,16 @@ extension ConnectionDriver {
         let deadline = deadline(configuration.callTimeout)
         try await ready(deadline: deadline)
         let waiter = try perform { (state) throws(AMQPError) in
-            try state.core.call(method, channel: 0, deadline: deadline)
+            let waiter = try state.core.call(method, channel: 0, deadline: deadline)
+            // The broker may take it even if its answer is lost.
+            if case .connectionUpdateSecret(let update) = method { state.freshSecret = update.newSecret }
+            return waiter
         }
-        try await success(of: waiter)
-        if case .connectionUpdateSecret(let update) = method {
-            state.withLock { $0.freshSecret = update.newSecret }
+        do throws(AMQPError) {
+            try await success(of: waiter)
+        } catch {
+            if error.code == .connectionClosed { state.withLock { $0.freshSecret = nil } }
+            throw error
         }
     }
 

@@ -51,6 +51,14 @@ final class ChannelRecord: @unchecked Sendable {
         self.number = number
         self.epoch = epoch
         self.core = core
+        prefetchInForce = nil
+        lastArrived = 0
+        settledThrough = 0
+    }
+
+    /// Something was published or settled, which counts only once it is committed, if the channel has transactions.
+    func didInTransaction() {
+        if publishing == .transactions { hasUncommitted = true }
     }
 
     /// The connection is lost; the channel waits for the next.
@@ -73,13 +81,11 @@ final class ChannelRecord: @unchecked Sendable {
 
     /// The channel is gone, and comes back.
     func interrupted() {
-        if let core { previous = (epoch, core) }
+        // An opening that was lost before anything was published on it knows nothing.
+        if let core, previous == nil || core.ledger?.nextTag ?? 1 > 1 { previous = (epoch, core) }
         core = nil
         number = nil
-        prefetchInForce = nil
         draining = []
-        lastArrived = 0
-        settledThrough = 0
         for consumer in consumers.values { consumer.connectionLost() }
     }
 
@@ -175,6 +181,8 @@ final class ConsumerRecord: @unchecked Sendable {
     let tag: AMQPText
     var queue: String
     let options: Options
+    /// The broker knows of it, and counts it among the consumers of its queue.
+    var isStarted = false
     private var waiting: RingBuffer<Arrival>
     private var reader: UnsafeContinuation<Next, Never>?
     private var ending: Next?

@@ -55,7 +55,11 @@ extension ConnectionDriver {
         switch state.mode {
         case .closed(let error): throw error.with(delivery: .notSent)
         case .open: return channel.number
-        case .restoring where asRecovery: return channel.number
+        case .restoring where asRecovery:
+            guard let number = channel.number else {
+                throw AMQPError(.channelClosed, scope: .channel, "the broker closed the channel while it was restored")
+            }
+            return number
         case .connecting, .restoring, .recovering:
             if asRecovery { throw AMQPError(.connectionLost, "the connection was lost again") }
             return nil

@@ -10,7 +10,11 @@ extension ConnectionDriver {
         do throws(AMQPError) {
             try await consume(record, asRecovery: false)
         } catch {
-            _ = state.withLock { $0.unregister(record) }
+            state.withLock { state in
+                // What was sent before the core cancels it is gone.
+                if record.options.noAck { record.channel.draining.insert(record.tag) }
+                state.unregister(record)
+            }
             throw error
         }
         return record
@@ -61,6 +65,7 @@ extension ConnectionDriver {
             abandonConsumer(record)
         }
         if let failure { throw failure }
+        state.withLock { _ in record.isStarted = true }
     }
 
     /// The next delivery of a consumer, or its end. A cancelled task gets the end, whatever is there to be taken.
@@ -142,7 +147,7 @@ extension ConnectionDriver.State {
     mutating func unregister(_ record: ConsumerRecord) -> Bool {
         guard record.channel.consumers[record.tag] === record else { return false }
         record.channel.consumers[record.tag] = nil
-        consumerEnded(record)
+        if record.isStarted { consumerEnded(record) }
         return true
     }
 

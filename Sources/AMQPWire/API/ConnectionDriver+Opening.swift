@@ -43,7 +43,7 @@ extension ConnectionDriver {
     /// Connects to one broker, and has the handshake done within the deadline.
     private func open(_ broker: AMQPURI) async throws(AMQPError) {
         let deadline = deadline(broker.connectionTimeout ?? configuration.connectTimeout)
-        var options = configuration.options(for: broker)
+        var options = try configuration.options(for: broker)
         if let secret = state.withLock({ $0.freshSecret }) { options.handshake.credentials.password = secret }
         let stream: ByteStream
         do throws(TransportError) {
@@ -139,9 +139,9 @@ extension AMQPError {
     /// Whether trying again is of no use until somebody changes something.
     var isPermanent: Bool {
         switch code {
-        case .loginRefused, .protocolMismatch, .negotiationFailed, .invalidArgument: true
-        // A limit on connections counts those that the broker has not missed yet.
-        case .virtualHostRefused: replyText?.contains("limit") != true
+        case .virtualHostRefused, .protocolMismatch, .negotiationFailed, .invalidArgument: true
+        // A broker that hangs up without a word may be one that is just starting.
+        case .loginRefused: replyCode != nil
         // A socket that fails in the middle of the handshake says nothing of certificates.
         case .tlsFailed: errno == nil
         case .unreachable, .connectionLost, .connectionClosed, .channelClosed, .closed, .malformedInput,
@@ -154,15 +154,14 @@ extension AMQPError {
 
 extension AMQPConfiguration {
     /// What the core needs to know for a broker.
-    func options(for broker: AMQPURI) -> ConnectionCore.Options {
+    func options(for broker: AMQPURI) throws(AMQPError) -> ConnectionCore.Options {
         var options = ConnectionCore.Options()
         options.handshake.credentials = AMQPCredentials(user: broker.user, password: broker.password)
         options.handshake.virtualHost = broker.vhost
         options.handshake.limits.channelMax = broker.channelMax ?? limits.channelMax
         options.handshake.limits.frameMax = broker.frameMax ?? limits.frameMax
         options.handshake.limits.heartbeat = broker.heartbeat ?? limits.heartbeat
-        let named = broker.authMechanisms.compactMap { SASLMechanism(rawValue: $0.uppercased()) }
-        options.handshake.mechanisms = named.isEmpty ? mechanisms : named
+        options.handshake.mechanisms = try broker.mechanisms ?? mechanisms
         for entry in clientProperties.entries { options.handshake.clientProperties[entry.key] = entry.value }
         if let connectionName { options.handshake.clientProperties["connection_name"] = FieldValue(connectionName) }
         options.maxBodySize = maxMessageSize

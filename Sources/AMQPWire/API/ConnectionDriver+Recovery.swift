@@ -180,7 +180,7 @@ extension ConnectionDriver {
     /// Opens a channel again and makes it what it was. Ends it where the broker does not let it be that.
     private func restore(_ channel: ChannelRecord, _ patience: Moment) async throws(AMQPError) {
         state.withLock { _ in channel.isBeingRestored = true }
-        defer { state.withLock { _ in channel.isBeingRestored = false } }
+        var failure: AMQPError?
         do throws(AMQPError) {
             repeat {
                 try await openChannel(channel, asRecovery: true)
@@ -188,15 +188,25 @@ extension ConnectionDriver {
             } while try await !resumeConsumers(channel, patience)
             try await resend(channel)
         } catch {
-            guard error.code == .channelClosed || error.code == .tooManyChannels else { throw error }
-            announce(.recoveryFailed(what: "a channel", error))
-            var aftermath = Aftermath()
-            state.withLock { state in
-                state.channels.removeAll { $0 === channel }
-                channel.end(error, &aftermath)
+            guard error.code == .channelClosed || error.code == .tooManyChannels else {
+                state.withLock { _ in channel.isBeingRestored = false }
+                throw error
             }
-            for (continuation, next) in aftermath.deliveries { continuation.resume(returning: next) }
+            failure = error
         }
+        var aftermath = Aftermath()
+        state.withLock { state in
+            channel.isBeingRestored = false
+            // Closed by the broker at what was sent last, and the connection is still there.
+            if failure == nil, channel.number == nil, channel.closed == nil, case .restoring = state.mode {
+                failure = AMQPError(.channelClosed, scope: .channel, "the broker closed the channel as it was restored")
+            }
+            guard let failure else { return }
+            state.forget(channel)
+            channel.end(failure, &aftermath)
+        }
+        for (continuation, next) in aftermath.deliveries { continuation.resume(returning: next) }
+        if let failure { announce(.recoveryFailed(what: "a channel", failure)) }
     }
 
     /// Prefetch counts, and confirm or transaction mode.
@@ -247,10 +257,8 @@ extension ConnectionDriver {
 
     private func drop(_ consumer: ConsumerRecord, _ error: AMQPError) {
         var aftermath = Aftermath()
-        state.withLock { _ in
-            if consumer.channel.consumers[consumer.tag] === consumer {
-                consumer.channel.consumers[consumer.tag] = nil
-            }
+        state.withLock { state in
+            state.unregister(consumer)
             consumer.end(error, &aftermath)
         }
         for (continuation, next) in aftermath.deliveries { continuation.resume(returning: next) }

@@ -86,6 +86,7 @@ public struct Delivery: Sendable {
             guard record.epoch == epoch, let number = record.number, deliveryTag > record.settledThrough else { return }
             try state.core.send(method, channel: number)
             if multiple { record.settledThrough = deliveryTag }
+            record.didInTransaction()
         }
     }
 }

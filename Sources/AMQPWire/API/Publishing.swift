@@ -390,7 +390,7 @@ extension ConnectionDriver {
                 }
                 do throws(AMQPError) {
                     let tag = try encode(&state.core, channel)
-                    if record.publishing == .transactions { record.hasUncommitted = true }
+                    record.didInTransaction()
                     return .sent(tag: tag, epoch: record.epoch)
                 } catch {
                     // The room that this one was given is another's now.

@@ -59,10 +59,8 @@ struct ConfirmLedger {
 
     /// Ties a waiter to a publish. Returns the outcome instead if there is one already, however often it is asked for.
     mutating func wait(for tag: UInt64, _ waiter: WaiterID) -> Outcome? {
-        if let failure = failures[tag] { return failure }
-        guard let index = index(of: tag), slots[index].state != .settled else {
-            return tag <= lastForgotten ? .forgotten : .confirmed
-        }
+        if let outcome = outcome(of: tag) { return outcome }
+        guard let index = index(of: tag) else { return .confirmed }
         if slots[index].waiter == nil {
             slots[index].waiter = waiter
         } else {
@@ -74,8 +72,8 @@ struct ConfirmLedger {
     /// How a publish ended, nil if it has not.
     func outcome(of tag: UInt64) -> Outcome? {
         if let failure = failures[tag] { return failure }
-        guard let index = index(of: tag) else { return .confirmed }
-        return slots[index].state == .settled ? .confirmed : nil
+        if let index = index(of: tag), slots[index].state != .settled { return nil }
+        return tag <= lastForgotten ? .forgotten : .confirmed
     }
 
     /// Whether there is a publish that is not confirmed and that nobody waits for.

@@ -256,6 +256,8 @@ extension ConnectionCore {
         deadline: Moment?
     ) throws(AMQPError) -> WaiterID? {
         let channel = try usableChannel(number)
+        // Nothing is confirmed on a channel with transactions.
+        guard channel.ledger != nil else { return nil }
         let waiter = waiters.add(.confirm(channel: number, tag: tag), deadline: deadline)
         guard let outcome = channel.ledger?.wait(for: tag, waiter) else { return waiter }
         _ = waiters.remove(waiter)

@@ -18,7 +18,11 @@ enum TestBroker: String, CaseIterable, CustomTestStringConvertible {
     static var port: UInt16? { variable("PSISTATS_TEST_AMQP_PORT").flatMap { UInt16($0) } }
     static var tlsPort: UInt16? { variable("PSISTATS_TEST_AMQPS_PORT").flatMap { UInt16($0) } }
     static var garagePort: UInt16? { variable("PSISTATS_TEST_GARAGEMQ_PORT").flatMap { UInt16($0) } }
-    static var certificates: String { variable("PSISTATS_TEST_CERTS") ?? "/nonexistent" }
+    /// The folder of the certificates, as it stands in a URI.
+    static var certificates: String {
+        (variable("PSISTATS_TEST_CERTS") ?? "/nonexistent").split(separator: " ", omittingEmptySubsequences: false)
+            .joined(separator: "%20")
+    }
     private static var isContinuousIntegration: Bool { variable("CI") == "true" }
 
     /// Where tests run for everybody to rely on, a missing broker fails them instead of skipping them.
