@@ -83,9 +83,6 @@ extension AMQPChannel {
     /// not given to one any more. RabbitMQ's extension.
     public func nackAll(requeue: Bool = true) async throws(AMQPError) {
         try await settleAll(.basicNack(.init(deliveryTag: 0, multiple: true, requeue: requeue)))
-        driver.state.withLock { _ in
-            for consumer in record.consumers.values { consumer.dropThrough(record.settledThrough) }
-        }
     }
 
     private func settleAll(_ method: Method) async throws(AMQPError) {
@@ -93,14 +90,17 @@ extension AMQPChannel {
         let deadline = driver.deadline(driver.configuration.callTimeout)
         try await driver.onChannel(record, deadline: deadline) { (state, number) throws(AMQPError) in
             try state.core.send(method, channel: number)
-            record.settledThrough = record.lastArrived
+            record.settled(through: record.lastArrived, goingBack: method.id == .basicNack)
             record.didInTransaction()
         }
     }
 
     /// Has what is not acknowledged delivered again, to any consumer. RabbitMQ knows no other way than `requeue`.
     public func recover(requeue: Bool = true) async throws(AMQPError) {
-        _ = try await call(.basicRecover(.init(requeue: requeue)))
+        let record = record
+        _ = try await driver.call(.basicRecover(.init(requeue: requeue)), record) { _ in
+            record.settled(through: record.lastArrived, goingBack: true)
+        }
     }
 
     /// Asks the broker to stop or go on delivering on this channel. RabbitMQ closes the connection (540) on `active` false.

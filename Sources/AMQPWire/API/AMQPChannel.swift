@@ -105,18 +105,14 @@ extension ConnectionDriver {
         let reason = AMQPError(.closed, scope: .channel, "the channel was closed by this program")
         let waiter = try perform { (state) throws(AMQPError) -> WaiterID? in
             guard record.closed == nil, let number = record.number else { return nil }
+            // The number is the channel's no longer: once the broker has answered, another may get it.
+            state.channelsByNumber[number] = nil
+            record.number = nil
             return try? state.core.closeChannel(number, deadline: deadline)
         }
         var failure: AMQPError?
         if let waiter {
             do throws(AMQPError) { try await success(of: waiter) } catch { failure = error }
-        }
-        if failure != nil {
-            // Given up while it waited for its turn, the close is still to be sent.
-            perform { state in
-                guard let number = record.number, state.channelsByNumber[number] === record else { return }
-                state.core.abandonChannel(number)
-            }
         }
         var aftermath = Aftermath()
         state.withLock { state in

@@ -56,6 +56,15 @@ final class ChannelRecord: @unchecked Sendable {
         settledThrough = 0
     }
 
+    /// All deliveries up to a tag are dealt with, none of them is to be settled again. Those that go back to their queues come
+    /// anew, so no reader gets them any more. In a transaction all that may yet be taken back.
+    func settled(through tag: UInt64, goingBack: Bool) {
+        guard publishing != .transactions else { return }
+        settledThrough = max(settledThrough, tag)
+        guard goingBack else { return }
+        for consumer in consumers.values { consumer.dropThrough(settledThrough) }
+    }
+
     /// Something was published or settled, which counts only once it is committed, if the channel has transactions.
     func didInTransaction() {
         if publishing == .transactions { hasUncommitted = true }
@@ -112,7 +121,11 @@ final class ChannelRecord: @unchecked Sendable {
         core = nil
         number = nil
         _ = kept.removeAll()
-        for consumer in consumers.values { consumer.end(error, &aftermath) }
+        for consumer in consumers.values {
+            // What nobody took and nobody acknowledged goes back to its queue with the channel.
+            consumer.connectionLost()
+            consumer.end(error, &aftermath)
+        }
         consumers = [:]
     }
 }

@@ -54,7 +54,11 @@ extension ConnectionDriver {
         if let error = channel.closed { throw error.with(delivery: .notSent) }
         switch state.mode {
         case .closed(let error): throw error.with(delivery: .notSent)
-        case .open: return channel.number
+        case .open:
+            guard let number = channel.number else {
+                throw AMQPError(.closed, scope: .channel, "the channel is closed", delivery: .notSent)
+            }
+            return number
         case .restoring where asRecovery:
             guard let number = channel.number else {
                 throw AMQPError(.channelClosed, scope: .channel, "the broker closed the channel while it was restored")

@@ -85,7 +85,7 @@ public struct Delivery: Sendable {
             if let error = record.closed { throw error }
             guard record.epoch == epoch, let number = record.number, deliveryTag > record.settledThrough else { return }
             try state.core.send(method, channel: number)
-            if multiple { record.settledThrough = deliveryTag }
+            if multiple { record.settled(through: deliveryTag, goingBack: method.id == .basicNack) }
             record.didInTransaction()
         }
     }

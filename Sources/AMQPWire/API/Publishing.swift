@@ -379,8 +379,11 @@ extension ConnectionDriver {
         try perform(urgency) { (state) throws(AMQPError) in
             if let error = record.closed { throw error.with(delivery: .notSent) }
             guard case .open = state.mode, let number = record.number else {
-                if case .closed(let error) = state.mode { throw error.with(delivery: .notSent) }
-                return .notReady
+                switch state.mode {
+                case .closed(let error): throw error.with(delivery: .notSent)
+                case .open: throw AMQPError(.closed, scope: .channel, "the channel is closed", delivery: .notSent)
+                case .connecting, .restoring, .recovering: return .notReady
+                }
             }
             switch try state.core.room(number, retrying: retrying) {
             case .free(let channel):

@@ -49,6 +49,9 @@ struct ConfirmLedger {
     /// The tag that the next publish will have.
     var nextTag: UInt64 { firstPending &+ UInt64(slots.count) }
 
+    /// Publishes from the first that waits for its confirm to the last, confirmed ones between them included.
+    var span: Int { slots.count }
+
     /// Registers a publish, in the very step that encodes it, and says its tag.
     mutating func published(digest: ContentDigest? = nil) -> UInt64 {
         let tag = nextTag

@@ -154,6 +154,8 @@ extension ConnectionCore {
         guard blockedReason == nil, channel.mayFlow, encoder.bytes.count &+ inTransit < options.highWaterMark else {
             return 0
         }
+        // What is confirmed out of order keeps its place until those before it are; that is bounded, too.
+        if let span = channel.ledger?.span, span >= channel.confirmWindow &* 8 { return 0 }
         return channel.confirmWindow - (channel.ledger?.outstanding ?? 0) - channel.promised
     }
 
