@@ -95,7 +95,7 @@ public enum AMQPEvent: Sendable {
     case connected(peer: String, serverProperties: FieldTable)
     /// The connection is lost, and with it whatever it was blocked for. A close by this program is told by `closed` only.
     case disconnected(AMQPError)
-    /// The next attempt to connect comes after a pause; how many failed so far.
+    /// The next attempt to connect comes after a pause; the first since the connection was lost is number 1.
     case reconnecting(attempt: Int, after: Duration, because: AMQPError)
     /// The connection, its channels and what was declared on them are back.
     case recovered

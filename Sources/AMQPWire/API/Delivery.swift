@@ -1,6 +1,6 @@
 /// A message as it came for a consumer, until it is taken.
 struct Arrival: Sendable {
-    /// Number of the connection that it came over.
+    /// Which opening of its channel it came over, recovered ones counted.
     var epoch: UInt64
     var deliver: Method.BasicDeliver
     var message: Message
