@@ -83,13 +83,18 @@ extension ConnectionDriver {
     private func restore(_ fatal: inout FatalDeclarations) async throws(AMQPError) {
         let patience = patience()
         try await restoreTopology(&fatal, patience)
-        for channel in state.withLock({ $0.channels }) {
-            do throws(AMQPError) {
-                try await restore(channel, patience)
-            } catch {
-                // Closed by this program meanwhile: there is nothing to restore.
-                guard error.code == .closed, error.scope == .channel else { throw error }
+        let channels = state.withLock { $0.channels }
+        for channel in channels {
+            try await restoring(channel) { () async throws(AMQPError) in
+                repeat {
+                    try await openChannel(channel, asRecovery: true)
+                    try await configure(channel)
+                } while try await !resumeConsumers(channel, patience)
             }
+        }
+        // After all consumers: a broker that is short of memory takes nothing before they have drained its queues.
+        for channel in channels where state.withLock({ _ in !channel.kept.isEmpty && channel.closed == nil }) {
+            try await restoring(channel) { () async throws(AMQPError) in try await resend(channel) }
         }
     }
 
@@ -177,21 +182,23 @@ extension ConnectionDriver {
 
     // MARK: - Channels
 
-    /// Opens a channel again and makes it what it was. Ends it where the broker does not let it be that.
-    private func restore(_ channel: ChannelRecord, _ patience: Moment) async throws(AMQPError) {
+    /// Does a step of making a channel what it was. Ends the channel where the broker does not let it be that.
+    private func restoring(
+        _ channel: ChannelRecord,
+        _ step: () async throws(AMQPError) -> Void
+    ) async throws(AMQPError) {
         state.withLock { _ in channel.isBeingRestored = true }
         var failure: AMQPError?
         do throws(AMQPError) {
-            repeat {
-                try await openChannel(channel, asRecovery: true)
-                try await configure(channel)
-            } while try await !resumeConsumers(channel, patience)
-            try await resend(channel)
+            try await step()
         } catch {
-            guard error.code == .channelClosed || error.code == .tooManyChannels else {
-                state.withLock { _ in channel.isBeingRestored = false }
-                throw error
+            let isClosing = state.withLock { state in
+                channel.isBeingRestored = false
+                return channel.closed != nil || !state.channels.contains { $0 === channel }
             }
+            // Closed by this program meanwhile: there is nothing to restore.
+            if isClosing, error.scope == .channel { return }
+            guard error.code == .channelClosed || error.code == .tooManyChannels else { throw error }
             failure = error
         }
         var aftermath = Aftermath()
