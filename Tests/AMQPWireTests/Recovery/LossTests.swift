@@ -124,7 +124,7 @@ struct LossTests {
             try await connection.driver.untilWaiting(1)
             let started = EventLoop.now()
             await connection.close()
-            #expect(EventLoop.now().since(started) < .seconds(1))
+            #expect(EventLoop.now().since(started) < .seconds(60))
             let error = await #expect(throws: AMQPError.self) { try await waiting.value }
             #expect(error?.code == .closed && error?.delivery == .notSent)
         }
