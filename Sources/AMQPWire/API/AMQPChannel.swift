@@ -100,7 +100,7 @@ extension ConnectionDriver {
     }
 
     /// Closes a channel and forgets it.
-    func closeChannel(_ record: ChannelRecord, asRecovery: Bool = false) async throws(AMQPError) {
+    func closeChannel(_ record: ChannelRecord) async throws(AMQPError) {
         let deadline = deadline(configuration.callTimeout)
         let reason = AMQPError(.closed, scope: .channel, "the channel was closed by this program")
         let waiter = try perform { (state) throws(AMQPError) -> WaiterID? in

@@ -122,7 +122,7 @@ extension ConnectionDriver {
             let what = "binding of queue '\(binding.queue)' to '\(binding.exchange)'"
             _ = try await declare(what, .queueBind(binding), &scratch, &fatal, patience)
         }
-        _ = try? await closeChannel(scratch, asRecovery: true)
+        _ = try? await closeChannel(scratch)
     }
 
     private func openScratchChannel() async throws(AMQPError) -> ChannelRecord {

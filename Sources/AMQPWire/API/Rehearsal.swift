@@ -29,8 +29,7 @@ public struct Rehearsal: Hashable, Sendable {
     /// - Throws: ``AMQPError`` where a value does not fit the protocol, the handshake fails, or the script has no answer.
     public func octets(_ uri: AMQPURI, requests: [Method]) throws(AMQPError) -> [UInt8] {
         let now = Moment(nanoseconds: 0)
-        var options = ConnectionCore.Options()
-        options.handshake = try Handshake.Settings(uri)
+        var options = try AMQPConfiguration(brokers: [uri]).options(for: uri)
         options.peer = uri.host
         var core = ConnectionCore(options, waiters: WaiterTable(), deadline: nil)
         var broker = ScriptedBroker(limits: brokerLimits, mechanisms: brokerMechanisms)

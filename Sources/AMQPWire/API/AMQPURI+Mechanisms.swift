@@ -1,10 +1,3 @@
-extension Handshake.Settings {
-    /// What a URI asks for; what it leaves out has its default.
-    init(_ uri: AMQPURI) throws(AMQPError) {
-        self = try AMQPConfiguration(brokers: [uri]).options(for: uri).handshake
-    }
-}
-
 extension AMQPURI {
     /// The mechanisms that the URI names, nil where it names none.
     ///
