@@ -7,6 +7,7 @@ let package = Package(
     name: "psistats",
     products: [
         .library(name: "AMQPWire", targets: ["AMQPWire"]),
+        .library(name: "HostMetrics", targets: ["HostMetrics"]),
         .executable(name: "psistats", targets: ["PsistatsAgent"]),
     ],
     traits: [
@@ -27,10 +28,18 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+        .systemLibrary(name: "CSensors", providers: [.apt(["libsensors-dev"])]),
+        .target(
+            name: "HostMetrics",
+            dependencies: ["CLinux", "CSensors"],
+            path: "Sources/Metrics",
+            swiftSettings: strict
+        ),
         .executableTarget(
             name: "PsistatsAgent",
             dependencies: [
                 "AMQPWire",
+                "HostMetrics",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Sources/Agent",
@@ -45,6 +54,7 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+        .testTarget(name: "MetricsTests", dependencies: ["HostMetrics"], swiftSettings: strict),
         .testTarget(name: "AgentTests", dependencies: ["PsistatsAgent"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]

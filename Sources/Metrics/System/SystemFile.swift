@@ -1,0 +1,104 @@
+import Glibc
+
+/// A file of the kernel's that is kept open and read again from its start at every reading, into memory that is kept too.
+///
+/// A file that has gone, or whose device has, is opened anew at the next reading. Knows nothing of what the file says.
+final class SystemFile {
+    /// How the kernel hands out what the file says.
+    enum Form {
+        /// All of it by one call, if there is room: `/proc/stat`, `/proc/meminfo`, `/proc/uptime`, `/proc/loadavg` and what is
+        /// in `/sys` (single_open in fs/seq_file.c of the kernel; kernfs).
+        case whole
+        /// Possibly in pieces, which end with an empty one: `/proc/diskstats`, `/proc/net/dev`, `/proc/mounts`.
+        case pieces
+    }
+
+    let path: String
+    private let form: Form
+    private let limit: Int
+    private var descriptor: Int32 = -1
+    private var memory: UnsafeMutableRawPointer
+    private var capacity: Int
+
+    /// - Parameters:
+    ///   - form: `.pieces` is right for every file; `.whole` saves a system call.
+    ///   - limit: the number of octets that the file may have, at most.
+    init(path: String, form: Form = .pieces, limit: Int = 1 << 20) {
+        self.path = path
+        self.form = form
+        self.limit = limit
+        capacity = min(max(limit, 0) &+ 1, 4_096)
+        memory = .allocate(byteCount: capacity, alignment: 1)
+    }
+
+    deinit {
+        if descriptor >= 0 { close(descriptor) }
+        memory.deallocate()
+    }
+
+    /// Reads all of the file and calls `body` with it.
+    func read<Value>(
+        _ body: (inout ByteScanner) throws(CollectorError) -> Value
+    ) throws(CollectorError) -> Value {
+        let count = try fill()
+        var scanner = ByteScanner(UnsafeRawBufferPointer(start: memory, count: count))
+        return try body(&scanner)
+    }
+
+    /// An error that names this file.
+    func error(_ what: String) -> CollectorError {
+        CollectorError(source: path, reason: .malformed(what))
+    }
+
+    private func fill() throws(CollectorError) -> Int {
+        guard descriptor >= 0 else {
+            try openAnew()
+            return try readWhole()
+        }
+        do throws(CollectorError) {
+            return try readWhole()
+        } catch  where error.isAbsence {
+            // The device behind it was taken out and may be back under the same name.
+            try openAnew()
+            return try readWhole()
+        }
+    }
+
+    private func openAnew() throws(CollectorError) {
+        if descriptor >= 0 { close(descriptor) }
+        descriptor = -1
+        // Not to wait for the other end, should it turn out to be a pipe.
+        let opened = try attempt("open") { Int(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)) }
+        descriptor = Int32(truncatingIfNeeded: opened)
+    }
+
+    private func readWhole() throws(CollectorError) -> Int {
+        var count = 0
+        while true {
+            if count == capacity { try grow(keeping: count) }
+            let got = try attempt("read") { pread(descriptor, memory + count, capacity - count, off_t(count)) }
+            count += got
+            if got == 0 { return count }
+            if form == .whole, count < capacity { return count }
+        }
+    }
+
+    private func grow(keeping count: Int) throws(CollectorError) {
+        guard capacity <= limit else { throw CollectorError(source: path, reason: .tooLarge(limit: limit)) }
+        let largerCapacity = min(capacity * 4, limit + 1)
+        let larger = UnsafeMutableRawPointer.allocate(byteCount: largerCapacity, alignment: 1)
+        larger.copyMemory(from: memory, byteCount: count)
+        memory.deallocate()
+        (memory, capacity) = (larger, largerCapacity)
+    }
+
+    private func attempt(_ call: String, _ body: () -> Int) throws(CollectorError) -> Int {
+        while true {
+            let result = body()
+            if result >= 0 { return result }
+            guard errno == EINTR else {
+                throw CollectorError(source: path, reason: .system(call: call, errno: errno))
+            }
+        }
+    }
+}
