@@ -192,8 +192,8 @@ struct ClosingTests {
                 case .unblocked: log.append("unblocked")
                 case .disconnected: log.append("disconnected")
                 case .closed: log.append("closed")
-                case .reconnecting, .recovered, .recoveryFailed, .queueRenamed, .returned, .channelClosed,
-                    .consumerCancelled:
+                case .reconnecting, .recovered, .recoveryFailed, .recoveryDelayed, .recoveryCompleted, .queueRenamed,
+                    .returned, .channelClosed, .consumerCancelled:
                     log.append("unexpected")
                 }
             }

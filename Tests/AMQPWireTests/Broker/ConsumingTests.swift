@@ -361,6 +361,26 @@ struct ConsumingTests {
         }
     }
 
+    @Test("ackAll leaves alone what is on its way, and settling once more does nothing", arguments: TestBroker.allCases)
+    func allThatCame(broker: TestBroker) async throws {
+        try await broker.withChannel { connection, channel in
+            let queue = try await fill(channel, 4)
+            let first = try #require(try await channel.get(queue))
+            let second = try #require(try await channel.get(queue))
+            try await second.ack()
+            try await channel.ackAll()
+            try await channel.ackAll()
+            try await first.ack()
+            try await second.nack(multiple: true)
+            let third = try #require(try await channel.get(queue))
+            try await third.reject()
+            try await third.ack(multiple: true)
+            // The channel is alive, and the two that are not settled are there.
+            try await channel.expectMessages(2, in: queue)
+            #expect(channel.isOpen)
+        }
+    }
+
     @Test("ackAll and nackAll settle what waits to be taken, too, and leaving the loop knows it")
     func allAtOnce() async throws {
         try await TestBroker.rabbitmq.withChannel { connection, channel in
