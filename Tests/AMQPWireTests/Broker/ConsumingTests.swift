@@ -134,7 +134,8 @@ struct ConsumingTests {
             let queue = try await channel.makeQueue()
             for _ in 0..<20 {
                 let task = Task { for try await _ in channel.consume(queue) {} }
-                try await eventually { try await watcher.declareQueuePassively(queue).consumerCount == 1 }
+                // The broker counts it before we hear that it has: a start that is cancelled throws.
+                try await eventually { channel.driver.state.withLock { _ in channel.record.consumers.count } == 1 }
                 task.cancel()
                 try await task.value
                 try await eventually { try await watcher.declareQueuePassively(queue).consumerCount == 0 }

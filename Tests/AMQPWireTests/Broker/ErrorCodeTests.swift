@@ -5,7 +5,7 @@ import Testing
 /// The reply codes of the specification that the calls never provoke: sent past them where a broker gives the code, played by
 /// a peer where none does.
 ///
-/// RabbitMQ 3.10 and GarageMQ have no line of code that answers 311, 313, 402 or 506. RabbitMQ knows 502 only during the login,
+/// No way was found to have RabbitMQ 3.10 or GarageMQ answer 311, 313, 402 or 506. RabbitMQ knows 502 only during the login,
 /// where it writes it to its log and resets the connection.
 @Suite("Reply codes", .timeLimit(.minutes(1)))
 struct ErrorCodeTests {

@@ -2,7 +2,7 @@ import Testing
 
 @testable import AMQPWire
 
-/// Recovery with a RabbitMQ that allows less than before, and with one that speaks TLS.
+/// Recovery with a RabbitMQ that is short of memory, that allows less than before, and that speaks TLS.
 @Suite(
     "With a broker whose circumstances change",
     .ownBroker,
@@ -25,6 +25,47 @@ struct BrokerSettingsTests {
             configuration.callTimeout = .seconds(60)
             configuration.confirmTimeout = .seconds(90)
         }
+    }
+
+    @Test("under a memory alarm publishes wait, those to be sent again too, and all leave when it is over")
+    func memoryAlarm() async throws {
+        let connection = try await AMQPConnection.connect(configuration())
+        let channel = try await connection.openChannel()
+        try await channel.declareQueue("alarm", durable: true)
+        try await broker.control("set_vm_memory_high_watermark", "0.0001")
+        // The alarm reaches the connection some time after, and shows with the next publish.
+        var receipts: [PublishReceipt] = []
+        while !events.lines.contains("blocked") {
+            receipts.append(try await channel.submit(Array("\(receipts.count)".utf8), routingKey: "alarm"))
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        let early = receipts.count
+        let waiting = Task { try await channel.publish("\(early)", routingKey: "alarm") }
+        try await connection.driver.untilWaiting(1) { if case .room = $0 { true } else { false } }
+        #expect(connection.blockedReason?.contains("memory") == true)
+
+        try await broker.control("close_all_connections", "bye")
+        await events.wait(for: "recovered")
+        // What is sent again makes the broker say so again.
+        await events.wait(for: "blocked", 2)
+        let another = Task { try await channel.publish("\(early + 1)", routingKey: "alarm") }
+        try await connection.driver.untilWaiting(1) { if case .room = $0 { true } else { false } }
+        #expect(!events.lines.contains("unblocked"))
+
+        try await broker.control("set_vm_memory_high_watermark", "0.9")
+        await events.wait(for: "unblocked")
+        for receipt in receipts { try await receipt.confirmed() }
+        try await waiting.value
+        try await another.value
+        #expect(connection.blockedReason == nil)
+        #expect(connection.leftovers == 0)
+        var found: Set<String> = []
+        while let delivery = try await channel.get("alarm", noAck: true) {
+            found.insert(String(decoding: delivery.body, as: UTF8.self))
+        }
+        #expect(found == Set((0..<early + 2).map { "\($0)" }))
+        try await channel.deleteQueue("alarm")
+        await connection.close()
     }
 
     @Test("a broker that came back with fewer channels gets as many as it allows; the others end with the reason")
