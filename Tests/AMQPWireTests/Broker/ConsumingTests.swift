@@ -135,7 +135,9 @@ struct ConsumingTests {
             for _ in 0..<20 {
                 let task = Task { for try await _ in channel.consume(queue) {} }
                 // The broker counts it before we hear that it has: a start that is cancelled throws.
-                try await eventually { channel.driver.state.withLock { _ in channel.record.consumers.count } == 1 }
+                try await eventually {
+                    channel.driver.state.withLock { _ in channel.record.consumers.values.map(\.isStarted) } == [true]
+                }
                 task.cancel()
                 try await task.value
                 try await eventually { try await watcher.declareQueuePassively(queue).consumerCount == 0 }
