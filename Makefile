@@ -1,6 +1,6 @@
 # The two commands are 'make run' and 'make test'; both do all their set-up.
 
-.PHONY: run test bench fuzz format lint clean
+.PHONY: run test test-long bench fuzz format lint clean
 
 # Shows what psistats would send to a broker, frame by frame.
 run:
@@ -11,6 +11,10 @@ run:
 # Everything that can go wrong, checked: codec, client, brokers, recordings, fuzzing, both forms of the package.
 test:
 	Scripts/test
+
+# The same with the long forms of tests: a million messages through two restarts of the broker, two minutes more.
+test-long:
+	PSISTATS_TEST_LONG=1 Scripts/test
 
 # Messages a second against rabbitmq-c; takes some minutes. See Benchmarks/README.md.
 bench:

@@ -62,7 +62,7 @@ struct Recording: Sendable, CustomTestStringConvertible {
     let name: String
     var testDescription: String { name }
 
-    static let all: [Recording] = ["handmade", "pika", "rabbitmq-c"].flatMap { client in
+    static let all: [Recording] = ["amqpwire", "handmade", "pika", "rabbitmq-c"].flatMap { client in
         names(in: root + client).sorted().map { Recording(path: root + client + "/" + $0, name: client + "/" + $0) }
     }
 

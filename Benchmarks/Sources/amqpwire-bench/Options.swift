@@ -14,6 +14,8 @@ struct Options: Sendable {
         case plain
         /// A publisher that encoded them once.
         case prepared
+        /// As prepared, by a task on the connections' own thread.
+        case loop
     }
 
     var host = "127.0.0.1"
@@ -25,7 +27,7 @@ struct Options: Sendable {
     var window = 1_000
 
     static let usage = """
-        usage: amqpwire-bench --port PORT [--host HOST] [--mode none|window|one] [--style plain|prepared]
+        usage: amqpwire-bench --port PORT [--host HOST] [--mode none|window|one] [--style plain|prepared|loop]
                [--messages N] [--warmup N] [--window N]
         """
 

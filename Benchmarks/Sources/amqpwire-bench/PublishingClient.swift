@@ -45,6 +45,13 @@ struct PublishingClient: Sendable {
         switch options.style {
         case .plain: try await publishPlain(count, options.mode, channel, &measurement)
         case .prepared: try await publishPrepared(count, options.mode, channel, &measurement)
+        case .loop:
+            let before = measurement
+            measurement = try await withTaskExecutorPreference(AMQPConnection.loopExecutor) {
+                var measurement = before
+                try await publishPrepared(count, options.mode, channel, &measurement)
+                return measurement
+            }
         }
     }
 

@@ -64,43 +64,37 @@ extension AMQPChannel {
                 routingKey: ok.routingKey
             )
             let arrival = Arrival(epoch: epoch, deliver: deliver, message: message)
-            driver.state.withLock { _ in
-                guard record.epoch == epoch, record.number != nil else { return }
-                record.lastArrived = max(record.lastArrived, ok.deliveryTag)
-            }
             return Delivery(arrival, channel: self, isSettled: noAck)
         case .reply, .done: return nil
         case .failure(let error): throw error
         }
     }
 
-    /// Acknowledges all deliveries of the channel, those included that no loop has taken yet or that are on their way here.
+    /// Acknowledges all deliveries of the channel that came and are not settled yet, those included that no loop has taken.
+    /// Does nothing where there are none. What is still on its way here is not touched.
     public func ackAll() async throws(AMQPError) {
-        try await settleAll(.basicAck(.init(deliveryTag: 0, multiple: true)))
+        try await settleAll(.acknowledged)
     }
 
-    /// Refuses all deliveries of the channel, those included that are on their way here; those that no loop has taken yet are
-    /// not given to one any more. RabbitMQ's extension.
+    /// Refuses all deliveries of the channel that came and are not settled yet; those that no loop has taken are not given to
+    /// one any more. Does nothing where there are none. RabbitMQ's extension.
     public func nackAll(requeue: Bool = true) async throws(AMQPError) {
-        try await settleAll(.basicNack(.init(deliveryTag: 0, multiple: true, requeue: requeue)))
+        try await settleAll(.refused(requeue: requeue))
     }
 
-    private func settleAll(_ method: Method) async throws(AMQPError) {
+    private func settleAll(_ settlement: Settlement) async throws(AMQPError) {
         let record = record
         let deadline = driver.deadline(driver.configuration.callTimeout)
         try await driver.onChannel(record, deadline: deadline) { (state, number) throws(AMQPError) in
-            try state.core.send(method, channel: number)
-            record.settled(through: record.lastArrived, goingBack: method.id == .basicNack)
-            record.didInTransaction()
+            try state.settleAll(record, number, settlement)
         }
     }
 
     /// Has what is not acknowledged delivered again, to any consumer. RabbitMQ knows no other way than `requeue`.
     public func recover(requeue: Bool = true) async throws(AMQPError) {
         let record = record
-        _ = try await driver.call(.basicRecover(.init(requeue: requeue)), record) { _ in
-            record.settled(through: record.lastArrived, goingBack: true)
-        }
+        _ = try await driver.call(.basicRecover(.init(requeue: requeue)), record)
+        driver.state.withLock { $0.dropWhatWentBack(record) }
     }
 
     /// Asks the broker to stop or go on delivering on this channel. RabbitMQ closes the connection (540) on `active` false.

@@ -114,12 +114,10 @@ extension ConnectionDriver {
         if let waiter {
             do throws(AMQPError) { try await success(of: waiter) } catch { failure = error }
         }
-        var aftermath = Aftermath()
-        state.withLock { state in
+        ending { state, aftermath in
             state.forget(record)
             record.end(reason, &aftermath)
         }
-        for (continuation, next) in aftermath.deliveries { continuation.resume(returning: next) }
         // That the connection went meanwhile closes the channel just as well.
         if let failure, failure.scope == .channel, failure.code != .closed { throw failure }
     }
@@ -135,7 +133,7 @@ extension ConnectionDriver {
             if let number { state.core.abandonChannel(number) }
             record.end(reason, &aftermath)
         }
-        for (continuation, next) in aftermath.deliveries { continuation.resume(returning: next) }
+        aftermath.resumeReaders()
     }
 
     /// Makes a call of the connection itself.

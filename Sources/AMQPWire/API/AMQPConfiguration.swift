@@ -27,6 +27,10 @@ public struct AMQPConfiguration: Sendable {
         /// `submit`; it may then arrive twice. Those of `submit` are kept until they are confirmed, `confirmWindow` a channel
         /// at most. Default false: `publish`, the receipt and `waitForConfirms` throw, and the error's `delivery` is `unknown`.
         public var resendsUnconfirmed: Bool
+        /// Connections in a row that the broker may close with the same hard error (501 to 541), because of a publish or of
+        /// nothing that it names, while a message is unconfirmed on them, before that message fails with this error instead of
+        /// being sent again. Other ends of a connection begin the count anew. Default 3, at least 1.
+        public var resendLimit: Int
 
         /// Recovery; what is left out has its default.
         public init(
@@ -34,13 +38,15 @@ public struct AMQPConfiguration: Sendable {
             longestPause: Duration = .seconds(30),
             jitter: Double = 0.2,
             permanentFailures: Int = 3,
-            resendsUnconfirmed: Bool = false
+            resendsUnconfirmed: Bool = false,
+            resendLimit: Int = 3
         ) {
             self.firstPause = firstPause
             self.longestPause = longestPause
             self.jitter = jitter
             self.permanentFailures = permanentFailures
             self.resendsUnconfirmed = resendsUnconfirmed
+            self.resendLimit = resendLimit
         }
     }
 
@@ -97,10 +103,15 @@ public enum AMQPEvent: Sendable {
     case disconnected(AMQPError)
     /// The next attempt to connect comes after a pause; the first since the connection was lost is number 1.
     case reconnecting(attempt: Int, after: Duration, because: AMQPError)
-    /// The connection, its channels and what was declared on them are back.
+    /// The connection, its channels and what was declared on them are back, apart from what was said to be delayed.
     case recovered
     /// Something that was declared could not be declared again, or a consumer or channel not be brought back. The rest was.
     case recoveryFailed(what: String, AMQPError)
+    /// The broker still holds a queue for the lost connection (405), which it has not missed yet. Everything else comes back
+    /// without it; its declaration is tried again until two heartbeats have passed, its bindings and consumers follow then.
+    case recoveryDelayed(what: String, AMQPError)
+    /// A queue that recovery was delayed for is back, with its bindings and consumers; `recovered` was told before.
+    case recoveryCompleted(what: String)
     /// A queue that the broker had named came back under another name.
     case queueRenamed(from: String, to: String)
     /// The broker reads no publishes for now; publishers wait.

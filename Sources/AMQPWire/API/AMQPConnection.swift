@@ -22,6 +22,22 @@ public final class AMQPConnection: Sendable {
         driver.abandon()
     }
 
+    /// Runs tasks on the one thread that serves all connections of the process.
+    ///
+    /// A loop that publishes one message at a time and waits for each confirm spends most of its time on changing threads.
+    /// On this executor the task goes on where the confirm was read, and its steps allocate nothing:
+    ///
+    /// ```swift
+    /// try await withTaskExecutorPreference(AMQPConnection.loopExecutor) {
+    ///     for body in bodies { try await publisher.publish(body) }
+    /// }
+    /// ```
+    ///
+    /// While such a task runs, no connection of the process reads, writes or notices a deadline. So it must not block (files,
+    /// locks, `sleep`), nor compute for longer than the others can wait, nor go deep: the thread's stack has 1 MiB. What
+    /// waits by `await` is fine.
+    public static let loopExecutor: any TaskExecutor = LoopExecutor(.shared)
+
     /// Connects, and returns once the broker has opened the virtual host.
     ///
     /// - Throws: ``AMQPError``: `unreachable`, `tlsFailed`, `loginRefused`, `virtualHostRefused`, `protocolMismatch`,

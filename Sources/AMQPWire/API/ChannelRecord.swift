@@ -34,11 +34,6 @@ final class ChannelRecord: @unchecked Sendable {
     var consumerPrefetch: UInt16?
     /// What the broker was told last on the present connection, for consumers to come.
     var prefetchInForce: UInt16?
-    /// Tags of consumers without acknowledgements that are being cancelled: what still comes for them is gone.
-    var draining: Set<AMQPText> = []
-    /// The last delivery that came, and the last of those that were settled together.
-    var lastArrived: UInt64 = 0
-    var settledThrough: UInt64 = 0
     /// Consumers that get deliveries.
     var consumers: [AMQPText: ConsumerRecord] = [:]
 
@@ -52,17 +47,6 @@ final class ChannelRecord: @unchecked Sendable {
         self.epoch = epoch
         self.core = core
         prefetchInForce = nil
-        lastArrived = 0
-        settledThrough = 0
-    }
-
-    /// All deliveries up to a tag are dealt with, none of them is to be settled again. Those that go back to their queues come
-    /// anew, so no reader gets them any more. In a transaction all that may yet be taken back.
-    func settled(through tag: UInt64, goingBack: Bool) {
-        guard publishing != .transactions else { return }
-        settledThrough = max(settledThrough, tag)
-        guard goingBack else { return }
-        for consumer in consumers.values { consumer.dropThrough(settledThrough) }
     }
 
     /// Something was published or settled, which counts only once it is committed, if the channel has transactions.
@@ -71,10 +55,18 @@ final class ChannelRecord: @unchecked Sendable {
     }
 
     /// The connection is lost; the channel waits for the next.
-    func connectionLost(_ error: AMQPError, resends: Bool) {
+    func connectionLost(_ error: AMQPError, resends: Bool, resendLimit: Int) {
         if let ledger = core?.ledger {
-            for index in 0..<kept.count where kept[index].epoch == epoch { kept[index].note(ledger) }
-            kept.removeAll { $0.outcome != nil }
+            for index in 0..<kept.count where kept[index].epoch == epoch {
+                let publish = kept[index]
+                publish.note(ledger)
+                guard publish.outcome == nil, let failure = publish.closes.counted(error, limit: resendLimit) else {
+                    continue
+                }
+                publish.failure = failure
+                if lostPublish == nil, ledger.isUnheard(publish.tag) { lostPublish = failure }
+            }
+            kept.removeAll { $0.outcome != nil || $0.failure != nil }
             if let failure = core?.ledger?.takeFailure().flatMap({ AMQPError($0.outcome) }) {
                 lostPublish = failure
             } else if !resends, ledger.hasUnheard {
@@ -94,7 +86,6 @@ final class ChannelRecord: @unchecked Sendable {
         if let core, previous == nil || core.ledger?.nextTag ?? 1 > 1 { previous = (epoch, core) }
         core = nil
         number = nil
-        draining = []
         for consumer in consumers.values { consumer.connectionLost() }
     }
 
@@ -146,6 +137,10 @@ final class KeptPublish: @unchecked Sendable {
     var epoch: UInt64
     /// How it ended, once it is not kept any more.
     private(set) var outcome: ConfirmLedger.Outcome?
+    /// Why it is not sent again, if it is not kept any more for that.
+    var failure: AMQPError?
+    /// How often the broker has closed a connection over it, maybe.
+    var closes = ClosesOverPublish()
 
     init(_ content: Content, tag: UInt64, epoch: UInt64) {
         self.content = content
@@ -243,9 +238,9 @@ final class ConsumerRecord: @unchecked Sendable {
     /// The deliveries that nobody took.
     func takeAll() -> [Arrival] { waiting.removeAll() }
 
-    /// Drops the deliveries up to a tag, which were refused.
-    func dropThrough(_ deliveryTag: UInt64) {
-        if !options.noAck { waiting.removeAll { $0.deliver.deliveryTag <= deliveryTag } }
+    /// Drops deliveries that went back to their queue.
+    func drop(where wentBack: (_ deliveryTag: UInt64) -> Bool) {
+        if !options.noAck { waiting.removeAll { wentBack($0.deliver.deliveryTag) } }
     }
 
     /// What is not acknowledged will come again, so what waits here would come twice.

@@ -10,11 +10,7 @@ extension ConnectionDriver {
         do throws(AMQPError) {
             try await consume(record, asRecovery: false)
         } catch {
-            state.withLock { state in
-                // What was sent before the core cancels it is gone.
-                if record.options.noAck { record.channel.draining.insert(record.tag) }
-                state.unregister(record)
-            }
+            state.withLock { state in _ = state.unregister(record) }
             throw error
         }
         return record
@@ -93,26 +89,17 @@ extension ConnectionDriver {
     func abandonConsumer(_ record: ConsumerRecord) {
         end(record)
         let channel = record.channel
-        var draining: WaiterID?
         perform { state in
             guard state.unregister(record), let number = channel.number else { return }
             // First the cancel, then what goes back: else it would come again.
             if record.options.noAck {
-                let cancel = Method.BasicCancel(consumerTag: record.tag)
-                let deadline = deadline(configuration.callTimeout)
-                draining = try? state.core.call(.basicCancel(cancel), channel: number, deadline: deadline)
-                if draining != nil { channel.draining.insert(record.tag) }
+                // Answered, so that the core knows until when something may come that is not to be given back.
+                state.core.abandonConsumer(record.tag, channel: number)
             } else {
                 let cancel = Method.BasicCancel(consumerTag: record.tag, noWait: true)
                 try? state.core.send(.basicCancel(cancel), channel: number)
                 state.giveBack(record)
             }
-        }
-        guard let draining else { return }
-        let tag = record.tag
-        Task {
-            _ = await answer(of: draining)
-            _ = state.withLock { _ in channel.draining.remove(tag) }
         }
     }
 
@@ -135,9 +122,7 @@ extension ConnectionDriver {
 
     /// Tells the reader that no more comes.
     private func end(_ record: ConsumerRecord) {
-        var aftermath = Aftermath()
-        state.withLock { _ in record.end(nil, &aftermath) }
-        for (continuation, next) in aftermath.deliveries { continuation.resume(returning: next) }
+        ending { _, aftermath in record.end(nil, &aftermath) }
     }
 }
 
@@ -171,9 +156,29 @@ extension ConnectionDriver.State {
         guard !record.options.noAck else { return }
         let left = record.takeAll()
         guard let number = record.channel.number else { return }
-        for arrival in left where arrival.deliver.deliveryTag > record.channel.settledThrough {
-            let nack = Method.BasicNack(deliveryTag: arrival.deliver.deliveryTag, multiple: false, requeue: true)
-            try? core.send(.basicNack(nack), channel: number)
+        // On a channel that is being closed they go back with it.
+        for arrival in left {
+            _ = try? core.settle(arrival.deliver.deliveryTag, .refused(requeue: true), channel: number)
         }
+    }
+
+    /// Settles all deliveries of a channel that came and are not settled, up to a tag.
+    mutating func settleAll(
+        _ record: ChannelRecord,
+        _ number: UInt16,
+        upTo tag: UInt64 = .max,
+        _ settlement: Settlement
+    ) throws(AMQPError) {
+        guard let newest = try core.settleAll(upTo: tag, settlement, channel: number) else { return }
+        record.didInTransaction()
+        // What goes back comes anew, so no reader gets it any more. In a transaction it may yet be taken back.
+        guard settlement != .acknowledged, record.publishing != .transactions else { return }
+        for consumer in record.consumers.values { consumer.drop { $0 <= newest } }
+    }
+
+    /// Drops the deliveries of a channel that the broker took back, as far as nobody has taken them.
+    func dropWhatWentBack(_ record: ChannelRecord) {
+        guard let number = record.number, let channel = core.channel(number) else { return }
+        for consumer in record.consumers.values { consumer.drop { !channel.deliveries.isUnsettled($0) } }
     }
 }

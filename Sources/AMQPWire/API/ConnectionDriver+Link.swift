@@ -149,9 +149,9 @@ extension ConnectionDriver {
     }
 
     /// Says the last words, if the kernel takes them, and lets go of the socket.
-    func end(_ link: Link, _ token: EventLoop.Token?, farewell: [UInt8]) {
-        if !farewell.isEmpty { _ = farewell.withUnsafeBytes { link.stream.write($0) } }
-        if let token { loop.detach(token) }
-        link.stream.close()
+    func end(_ ending: Ending) {
+        if !ending.farewell.isEmpty { _ = ending.farewell.withUnsafeBytes { ending.link.stream.write($0) } }
+        if let token = ending.token { loop.detach(token) }
+        ending.link.stream.close()
     }
 }

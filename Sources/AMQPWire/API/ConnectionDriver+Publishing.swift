@@ -206,6 +206,7 @@ extension ConnectionDriver {
     /// Publishes and waits for the confirm.
     nonisolated(nonsending) func publishConfirmed(_ record: ChannelRecord, _ encode: Encoding) async throws(AMQPError) {
         var hasLeft = false
+        var closes = ClosesOverPublish()
         while true {
             let deadline = deadline(configuration.confirmTimeout)
             var waiter: WaiterID?
@@ -226,6 +227,9 @@ extension ConnectionDriver {
                 return try await success(of: waiter)
             } catch {
                 guard resendsUnconfirmed, error.endedConnection else { throw error }
+                if let failure = closes.counted(error, limit: configuration.recovery?.resendLimit ?? 1) {
+                    throw failure
+                }
             }
         }
     }

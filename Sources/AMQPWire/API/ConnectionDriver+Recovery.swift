@@ -3,8 +3,13 @@ extension ConnectionDriver {
     func startRecovery() {
         state.withLock { state in
             guard case .recovering = state.mode, !state.closedByUser else { return }
+            // The one before may still be waiting for a queue; it notices the loss and ends.
+            let previous = state.recoveryTask
             // Noted before it can run to its end.
-            state.recoveryTask = Task { await recover() }
+            state.recoveryTask = Task {
+                await previous?.value
+                await recover()
+            }
         }
     }
 
@@ -25,8 +30,8 @@ extension ConnectionDriver {
             pause = min(pause * 2, recovery.longestPause)
             do throws(AMQPError) {
                 try await openAny()
-                try await restore(&fatal)
-                if finishRecovery() { return }
+                let held = try await restore(&fatal)
+                if finishRecovery(isComplete: held.isEmpty) { return await declareHeld(held) }
             } catch {
                 reason = error
                 permanentFailures = error.isPermanent ? permanentFailures + 1 : 0
@@ -42,12 +47,12 @@ extension ConnectionDriver {
     }
 
     /// True if the connection is open again; false if it was lost in the very end.
-    private func finishRecovery() -> Bool {
+    private func finishRecovery(isComplete: Bool) -> Bool {
         var isOpen = false
         perform { state in
             guard case .restoring = state.mode, state.link != nil, !state.closedByUser else { return }
             isOpen = true
-            state.recoveryTask = nil
+            if isComplete { state.recoveryTask = nil }
             state.core.statistics.reconnects &+= 1
             state.announcements.append(.recovered)
             state.recovered()
@@ -55,129 +60,34 @@ extension ConnectionDriver {
         return isOpen
     }
 
-    private func rest(_ duration: Duration) async {
+    /// Waits for a time, and in the role of a respite no longer than the connection is there.
+    func rest(_ duration: Duration, _ role: WaiterTable.Role = .pause) async {
         let deadline = deadline(duration)
         let waiter: WaiterID? = try? perform { (state) throws(AMQPError) in
-            state.core.waiters.add(.pause, deadline: deadline)
+            if role.endsWithConnection, state.link == nil { return nil }
+            return state.core.waiters.add(role, deadline: deadline)
         }
         if let waiter { _ = await answer(of: waiter) }
     }
 
-    // MARK: - What was declared
-
-    /// Declarations at which the broker closes the whole connection, as RabbitMQ 4.3 does at queues that are neither durable
-    /// nor exclusive. They are given up after some attempts, lest nothing else comes back.
-    private struct FatalDeclarations {
-        var failures: [String: Int] = [:]
-    }
-
-    /// How long to be patient with what the lost connection still holds: until the broker misses its heartbeats.
-    private func patience() -> Moment {
-        let heartbeat = state.withLock { $0.core.outcome?.limits.heartbeat ?? 0 }
-        return deadline(heartbeat == 0 ? .seconds(10) : .seconds(2 * Int64(heartbeat)))
-    }
-
-    /// The pause between attempts at what the lost connection still holds.
-    private var lockPause: Duration { min(configuration.recovery?.firstPause ?? .seconds(1), .seconds(1)) }
-
-    private func restore(_ fatal: inout FatalDeclarations) async throws(AMQPError) {
+    /// Makes everything what it was, apart from what the broker still holds for the lost connection.
+    private func restore(_ fatal: inout FatalDeclarations) async throws(AMQPError) -> HeldQueues {
         let patience = patience()
-        try await restoreTopology(&fatal, patience)
+        let held = try await declareAll(&fatal, patience)
         let channels = state.withLock { $0.channels }
         for channel in channels {
             try await restoring(channel) { () async throws(AMQPError) in
                 repeat {
                     try await openChannel(channel, asRecovery: true)
                     try await configure(channel)
-                } while try await !resumeConsumers(channel, patience)
+                } while try await !resumeConsumers(channel, held, patience)
             }
         }
         // After all consumers: a broker that is short of memory takes nothing before they have drained its queues.
         for channel in channels where state.withLock({ _ in !channel.kept.isEmpty && channel.closed == nil }) {
             try await restoring(channel) { () async throws(AMQPError) in try await resend(channel) }
         }
-    }
-
-    /// Declares exchanges, queues and bindings on a channel of their own, which an error may close.
-    private func restoreTopology(_ fatal: inout FatalDeclarations, _ patience: Moment) async throws(AMQPError) {
-        let topology = state.withLock { $0.topology }
-        guard !topology.isEmpty else { return }
-        var scratch = try await openScratchChannel()
-        for exchange in topology.exchanges {
-            let what = "exchange '\(exchange.exchange)'"
-            _ = try await declare(what, .exchangeDeclare(exchange), &scratch, &fatal, patience)
-        }
-        for queue in topology.queues {
-            let what = "queue '\(queue.name)'"
-            let reply = try await declare(what, .queueDeclare(queue.declaration), &scratch, &fatal, patience)
-            if case .queueDeclareOk(let ok) = reply, ok.queue != queue.name { rename(queue.name, to: ok.queue) }
-        }
-        // The names may be new ones now.
-        let renamed = state.withLock { $0.topology }
-        for binding in renamed.exchangeBindings {
-            let what = "binding of exchange '\(binding.destination)' to '\(binding.source)'"
-            _ = try await declare(what, .exchangeBind(binding), &scratch, &fatal, patience)
-        }
-        for binding in renamed.queueBindings {
-            let what = "binding of queue '\(binding.queue)' to '\(binding.exchange)'"
-            _ = try await declare(what, .queueBind(binding), &scratch, &fatal, patience)
-        }
-        _ = try? await closeChannel(scratch)
-    }
-
-    private func openScratchChannel() async throws(AMQPError) -> ChannelRecord {
-        let scratch = ChannelRecord(confirmWindow: 1)
-        scratch.isBeingRestored = true
-        try await openChannel(scratch, asRecovery: true)
-        return scratch
-    }
-
-    /// Declares one thing. What the broker refuses is reported, and the rest goes on.
-    private func declare(
-        _ what: String,
-        _ method: Method,
-        _ scratch: inout ChannelRecord,
-        _ fatal: inout FatalDeclarations,
-        _ patience: Moment
-    ) async throws(AMQPError) -> Method? {
-        if fatal.failures[what, default: 0] >= max(1, configuration.recovery?.permanentFailures ?? 1) { return nil }
-        while true {
-            do throws(AMQPError) {
-                return try await call(method, scratch, asRecovery: true)
-            } catch {
-                switch error.code {
-                case .channelClosed:
-                    scratch = try await openScratchChannel()
-                    // Exclusive to the connection that was lost, which the broker has not missed yet.
-                    if error.replyCode == 405, EventLoop.now() < patience {
-                        await rest(lockPause)
-                        continue
-                    }
-                case .invalidArgument: break
-                case .connectionClosed where error.method == method.id:
-                    fatal.failures[what, default: 0] += 1
-                    if fatal.failures[what] == max(1, configuration.recovery?.permanentFailures ?? 1) {
-                        announce(.recoveryFailed(what: what, error))
-                    }
-                    throw error
-                default: throw error
-                }
-                announce(.recoveryFailed(what: what, error))
-                return nil
-            }
-        }
-    }
-
-    private func rename(_ old: AMQPText, to new: AMQPText) {
-        perform { state in
-            state.topology.renamed(old, to: new)
-            for channel in state.channels {
-                for consumer in channel.consumers.values where consumer.queue == old.string {
-                    consumer.queue = new.string
-                }
-            }
-            state.announcements.append(.queueRenamed(from: old.string, to: new.string))
-        }
+        return held
     }
 
     // MARK: - Channels
@@ -201,8 +111,7 @@ extension ConnectionDriver {
             guard error.code == .channelClosed || error.code == .tooManyChannels else { throw error }
             failure = error
         }
-        var aftermath = Aftermath()
-        state.withLock { state in
+        ending { state, aftermath in
             channel.isBeingRestored = false
             // Closed by the broker at what was sent last, and the connection is still there.
             if failure == nil, channel.number == nil, channel.closed == nil, case .restoring = state.mode {
@@ -212,7 +121,6 @@ extension ConnectionDriver {
             state.forget(channel)
             channel.end(failure, &aftermath)
         }
-        for (continuation, next) in aftermath.deliveries { continuation.resume(returning: next) }
         if let failure { announce(.recoveryFailed(what: "a channel", failure)) }
     }
 
@@ -243,9 +151,13 @@ extension ConnectionDriver {
     }
 
     /// Starts the consumers of a channel again. False if the broker closed the channel at one of them, which is dealt with.
-    private func resumeConsumers(_ channel: ChannelRecord, _ patience: Moment) async throws(AMQPError) -> Bool {
+    private func resumeConsumers(
+        _ channel: ChannelRecord,
+        _ held: HeldQueues,
+        _ patience: Moment
+    ) async throws(AMQPError) -> Bool {
         let consumers = state.withLock { _ in channel.consumers.values.sorted { $0.tag.string < $1.tag.string } }
-        for consumer in consumers {
+        for consumer in consumers where !held.contains(AMQPText(consumer.queue)) {
             do throws(AMQPError) {
                 try await consume(consumer, asRecovery: true)
             } catch {
@@ -262,13 +174,12 @@ extension ConnectionDriver {
         return true
     }
 
-    private func drop(_ consumer: ConsumerRecord, _ error: AMQPError) {
-        var aftermath = Aftermath()
-        state.withLock { state in
+    /// Ends a consumer that does not come back.
+    func drop(_ consumer: ConsumerRecord, _ error: AMQPError) {
+        ending { state, aftermath in
             state.unregister(consumer)
             consumer.end(error, &aftermath)
         }
-        for (continuation, next) in aftermath.deliveries { continuation.resume(returning: next) }
     }
 }
 

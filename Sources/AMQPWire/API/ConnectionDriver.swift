@@ -65,6 +65,8 @@ final class ConnectionDriver: Sendable {
         var unsent: WireBuffer?
         /// What the kernel did not take, now that it takes more.
         var resumed: WireBuffer?
+        /// A socket that somebody is still sending on, who is to let go of it: so that the last words come behind.
+        var leaving: Ending?
         /// Some of what is in the encoder has to leave as soon as nobody sends.
         var isUrgent = false
         var linkToken: EventLoop.Token?
@@ -120,7 +122,9 @@ final class ConnectionDriver: Sendable {
             aftermath = Aftermath()
             var rest: Outgoing? = consume outcome
             state.withLock { state in
-                if let outcome = rest.take() { state.sent(outcome, on: link, now, loop) }
+                if let outcome = rest.take(), let ending = state.sent(outcome, on: link, now, loop) {
+                    aftermath.endings.append(ending)
+                }
                 state.conclude(.soon, self, &aftermath)
             }
             resume(&aftermath)
@@ -130,10 +134,17 @@ final class ConnectionDriver: Sendable {
     private func resume(_ aftermath: inout Aftermath) {
         if let (continuation, answer) = aftermath.firstAnswer { continuation.resume(returning: answer) }
         for (continuation, answer) in aftermath.answers { continuation.resume(returning: answer) }
-        for (continuation, delivery) in aftermath.deliveries { continuation.resume(returning: delivery) }
-        if let ending = aftermath.ending { end(ending, aftermath.endingToken, farewell: aftermath.farewell) }
+        aftermath.resumeReaders()
+        for ending in aftermath.endings { end(ending) }
         if aftermath.announces { tellEvents() }
         if aftermath.startsRecovery { startRecovery() }
+    }
+
+    /// Ends channels or consumers under the lock, and tells their readers outside of it.
+    func ending(_ step: (inout State, inout Aftermath) -> Void) {
+        var aftermath = Aftermath()
+        state.withLock { state in step(&state, &aftermath) }
+        aftermath.resumeReaders()
     }
 
     /// Tells the application what happened, until there is nothing more.
@@ -157,6 +168,13 @@ final class ConnectionDriver: Sendable {
     }
 }
 
+/// A socket that is to be let go of, and what is to be said before.
+struct Ending {
+    var link: Link
+    var token: EventLoop.Token?
+    var farewell: [UInt8] = []
+}
+
 /// What follows from a step once the lock is released.
 struct Aftermath: ~Copyable {
     /// One answer is what most steps have; it needs no array.
@@ -167,13 +185,16 @@ struct Aftermath: ~Copyable {
     var announces = false
     var buffer: WireBuffer?
     var link: Link?
-    var ending: Link?
-    var endingToken: EventLoop.Token?
-    var farewell: [UInt8] = []
+    var endings: [Ending] = []
     var startsRecovery = false
 
+    /// Hands the readers of consumers what they waited for.
+    func resumeReaders() {
+        for (continuation, next) in deliveries { continuation.resume(returning: next) }
+    }
+
     var isEmpty: Bool {
-        buffer == nil && firstAnswer == nil && answers.isEmpty && deliveries.isEmpty && !announces && ending == nil
+        buffer == nil && firstAnswer == nil && answers.isEmpty && deliveries.isEmpty && !announces && endings.isEmpty
             && !startsRecovery
     }
 }
@@ -243,17 +264,24 @@ extension ConnectionDriver.State {
         aftermath.link = link
     }
 
-    /// Books what a sender did, and gives its buffer back.
-    mutating func sent(_ outcome: consuming ConnectionDriver.Outgoing, on link: Link, _ now: Moment, _ loop: EventLoop)
-    {
+    /// Books what a sender did, and gives its buffer back. Returns the socket if it is the sender who has to let go of it.
+    mutating func sent(
+        _ outcome: consuming ConnectionDriver.Outgoing,
+        on link: Link,
+        _ now: Moment,
+        _ loop: EventLoop
+    ) -> Ending? {
         let written = outcome.written
         let failure = outcome.failure
         var buffer = outcome.buffer
         core.statistics.octetsSent &+= UInt64(written)
         guard self.link === link else {
+            let isWhole = buffer.isEmpty
             buffer.removeAll()
             spare = .some(buffer)
-            return
+            var ending = leaving.take()
+            if !isWhole { ending?.farewell = [] }
+            return ending
         }
         if written > 0 {
             core.sent(now: now)
@@ -268,6 +296,7 @@ extension ConnectionDriver.State {
             unsent = .some(buffer)
             if let linkToken { loop.setWants(linkToken, read: true, write: true) }
         }
+        return nil
     }
 
     /// Tells the loop when to wake up, if that changed.
@@ -344,12 +373,10 @@ extension ConnectionDriver.State {
         _ aftermath: inout Aftermath
     ) {
         guard let record = channelsByNumber[number] else { return }
-        record.lastArrived = deliver.deliveryTag
         guard let consumer = record.consumers[deliver.consumerTag] else {
-            // A consumer that is being cancelled: the message goes back, if the broker still has it.
-            if record.draining.contains(deliver.consumerTag) { return }
-            let nack = Method.BasicNack(deliveryTag: deliver.deliveryTag, multiple: false, requeue: true)
-            try? core.send(.basicNack(nack), channel: number)
+            // A consumer that is being cancelled: the message goes back, if the broker still has it. On a channel that is
+            // being closed it goes back by itself.
+            _ = try? core.settle(deliver.deliveryTag, .refused(requeue: true), channel: number)
             return
         }
         consumer.offer(Arrival(epoch: consumer.channel.epoch, deliver: deliver, message: message), &aftermath)
@@ -388,10 +415,16 @@ extension ConnectionDriver.State {
         _ driver: ConnectionDriver,
         _ aftermath: inout Aftermath
     ) {
-        aftermath.ending = link
-        aftermath.endingToken = linkToken
-        // Nobody else is sending, so what is left can follow: the answer to a close.
-        if spare != nil { aftermath.farewell = core.encoder.bytes.copy() }
+        if let link {
+            // What is left, a close or the answer to one, follows what was sent, and not a part of a frame.
+            let isStuck = unsent != nil || resumed != nil
+            let ending = Ending(link: link, token: linkToken, farewell: isStuck ? [] : core.encoder.bytes.copy())
+            if spare == nil, !isStuck, leaving == nil {
+                leaving = ending
+            } else {
+                aftermath.endings.append(ending)
+            }
+        }
         core.encoder.bytes.removeAll()
         core.inTransit = 0
         link = nil
@@ -404,8 +437,14 @@ extension ConnectionDriver.State {
         isUrgent = false
         core.outcome = nil
         core.blockedReason = nil
-        let resends = driver.configuration.recovery?.resendsUnconfirmed ?? false
-        for record in channelsByNumber.values { record.connectionLost(error, resends: resends) }
+        let recovery = driver.configuration.recovery
+        for record in channelsByNumber.values {
+            record.connectionLost(
+                error,
+                resends: recovery?.resendsUnconfirmed ?? false,
+                resendLimit: recovery?.resendLimit ?? 1
+            )
+        }
         channelsByNumber = [:]
         switch mode {
         case .connecting, .recovering: break

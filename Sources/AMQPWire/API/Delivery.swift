@@ -49,44 +49,42 @@ public struct Delivery: Sendable {
 
     /// Tells the broker that the message is dealt with; with `multiple`, all of the channel up to this one.
     ///
-    /// After a recovery the broker delivers again what was not acknowledged, and an acknowledgement of the old delivery means
-    /// nothing to it: the call does nothing then.
-    ///
-    /// Settled once, a message is not to be settled again: the broker closes the channel (406). One that was settled together
-    /// with others, by `multiple`, is an exception: the call does nothing.
+    /// What is settled already, by itself or together with others, is not settled again, since the broker would close the
+    /// channel over it (406): the first call holds, and later ones do nothing. With `multiple` those up to this one that are
+    /// not settled yet are. After a recovery the broker delivers again what was not acknowledged; an acknowledgement of the
+    /// old delivery would mean nothing to it, and does nothing. In a transaction a rollback takes a settlement back.
     ///
     /// - Throws: ``AMQPError`` where the channel or connection is closed for good.
     public func ack(multiple: Bool = false) async throws(AMQPError) {
-        try settle(.basicAck(.init(deliveryTag: deliveryTag, multiple: multiple)), multiple: multiple)
+        try settle(.acknowledged, multiple: multiple)
     }
 
     /// Refuses the message, and with `multiple` all of the channel up to this one: back to the queue, or dropped or
-    /// dead-lettered. RabbitMQ's extension.
+    /// dead-lettered. RabbitMQ's extension. Does nothing where ``ack(multiple:)`` would not.
     ///
     /// - Throws: as ``ack(multiple:)``.
     public func nack(multiple: Bool = false, requeue: Bool = true) async throws(AMQPError) {
-        try settle(
-            .basicNack(.init(deliveryTag: deliveryTag, multiple: multiple, requeue: requeue)),
-            multiple: multiple
-        )
+        try settle(.refused(requeue: requeue), multiple: multiple)
     }
 
-    /// Refuses the message: back to the queue, or dropped or dead-lettered.
+    /// Refuses the message: back to the queue, or dropped or dead-lettered. Does nothing where ``ack(multiple:)`` would not.
     ///
     /// - Throws: as ``ack(multiple:)``.
     public func reject(requeue: Bool = true) async throws(AMQPError) {
-        try settle(.basicReject(.init(deliveryTag: deliveryTag, requeue: requeue)))
+        try settle(.rejected(requeue: requeue), multiple: false)
     }
 
-    private func settle(_ method: Method, multiple: Bool = false) throws(AMQPError) {
+    private func settle(_ settlement: Settlement, multiple: Bool) throws(AMQPError) {
         guard !isSettled else { return }
         let record = channel.record
         try channel.driver.perform(.soon) { (state) throws(AMQPError) in
             if let error = record.closed { throw error }
-            guard record.epoch == epoch, let number = record.number, deliveryTag > record.settledThrough else { return }
-            try state.core.send(method, channel: number)
-            if multiple { record.settled(through: deliveryTag, goingBack: method.id == .basicNack) }
-            record.didInTransaction()
+            guard record.epoch == epoch, let number = record.number else { return }
+            if multiple {
+                try state.settleAll(record, number, upTo: deliveryTag, settlement)
+            } else if try state.core.settle(deliveryTag, settlement, channel: number) {
+                record.didInTransaction()
+            }
         }
     }
 }

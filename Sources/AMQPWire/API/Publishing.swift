@@ -44,6 +44,7 @@ public struct PublishReceipt: Sendable {
         let record = channel.record
         let tag = kept?.tag ?? deliveryTag
         let epoch = kept?.epoch ?? epoch
+        if let failure = kept?.failure { throw failure }
         if let outcome = kept?.outcome ?? record.pastOutcome(tag, epoch: epoch) {
             if let failure = AMQPError(outcome) { throw failure }
             return .done

@@ -21,6 +21,8 @@ final class ChannelCore: @unchecked Sendable {
         var request: Method
     }
 
+    /// More publishes than this are never unconfirmed, whatever was asked for.
+    static let largestWindow = 1 << 24
     /// What closes a channel that is not needed any more.
     static let close = Method.channelClose(.init(replyCode: 200, replyText: "Goodbye"))
 
@@ -31,6 +33,12 @@ final class ChannelCore: @unchecked Sendable {
     var content: ContentAssembler
     /// Present once confirm mode is on.
     var ledger: ConfirmLedger?
+    /// What was delivered and is to be acknowledged.
+    var deliveries = DeliveryLedger()
+    /// Consumers whose deliveries the broker forgets as it sends them, until their end.
+    var ackless: Set<AMQPText> = []
+    /// Whether what is published and settled counts once it is committed.
+    var hasTransactions = false
     /// Unconfirmed publishes that may be outstanding.
     let confirmWindow: Int
     /// Whether the broker lets us publish (channel.flow).
@@ -49,7 +57,7 @@ final class ChannelCore: @unchecked Sendable {
 
     init(number: UInt16, confirmWindow: Int, maxBodySize: Int) {
         self.number = number
-        self.confirmWindow = max(1, confirmWindow)
+        self.confirmWindow = min(max(1, confirmWindow), Self.largestWindow)
         content = ContentAssembler(maxBodySize: maxBodySize)
     }
 }

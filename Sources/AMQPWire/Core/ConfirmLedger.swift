@@ -8,11 +8,19 @@
 /// RabbitMQ confirms out of order and many at once, may confirm before the publish call is back, and sends the return of an
 /// unroutable message before its confirm, without saying which publish it was: the digest of its content tells.
 struct ConfirmLedger {
+    /// Why a message came back. Not the message: thousands of these may be remembered.
+    struct ReturnReason: Hashable, Sendable {
+        var replyCode: UInt16
+        var replyText: String
+        var exchange: String
+        var routingKey: String
+    }
+
     /// How a publish ended.
     enum Outcome: Hashable, Sendable {
         case confirmed
         case refused
-        indirect case returned(ReturnedMessage)
+        indirect case returned(ReturnReason)
         /// More failed than is remembered; this one may be among them.
         case forgotten
     }
@@ -31,7 +39,7 @@ struct ConfirmLedger {
     /// Tags below are settled. The first publish has tag 1.
     private(set) var firstPending: UInt64 = 1
     private var slots = RingBuffer<Slot>()
-    private var returns: [UInt64: ReturnedMessage] = [:]
+    private var returns: [UInt64: ReturnReason] = [:]
     /// What became of publishes that were not confirmed and whose receipt may still ask; bounded.
     private var failures: [UInt64: Outcome] = [:]
     private var failureOrder = RingBuffer<UInt64>()
@@ -84,6 +92,11 @@ struct ConfirmLedger {
         (0..<slots.count).contains { slots[$0].state != .settled && slots[$0].waiter == nil }
     }
 
+    /// Whether a publish is not confirmed and nobody waits for it.
+    func isUnheard(_ tag: UInt64) -> Bool {
+        index(of: tag).map { slots[$0].state != .settled && slots[$0].waiter == nil } ?? false
+    }
+
     /// Unties a waiter that does not wait any more.
     mutating func abandon(_ tag: UInt64, _ waiter: WaiterID) {
         moreWaiters[tag]?.removeAll { $0 == waiter }
@@ -91,7 +104,7 @@ struct ConfirmLedger {
     }
 
     /// A mandatory message came back: finds its publish. False if none is like it.
-    mutating func returned(_ message: ReturnedMessage, digest: ContentDigest) -> Bool {
+    mutating func returned(_ reason: ReturnReason, digest: ContentDigest) -> Bool {
         var candidate: Int?
         for index in 0..<slots.count where slots[index].state == .pending {
             guard let expected = slots[index].digest, expected.route == digest.route else { continue }
@@ -104,7 +117,7 @@ struct ConfirmLedger {
         }
         guard let candidate else { return false }
         slots[candidate].state = .returned
-        returns[firstPending &+ UInt64(candidate)] = message
+        returns[firstPending &+ UInt64(candidate)] = reason
         return true
     }
 

@@ -23,10 +23,11 @@ extension ConnectionCore {
 
     private mutating func malformed(_ error: WireError) {
         if case .handshaking(let handshake, _) = phase, handshake.phase == .greeting {
+            let stranger = decoder.withBufferedOctets { Stranger($0.prefix(Stranger.telling)) }
             ended(
                 AMQPError(
                     .protocolMismatch,
-                    "the peer \(options.peer) does not speak AMQP 0-9-1 (\(error)): check host and port, and whether it wants TLS"
+                    "the peer \(options.peer) does not speak AMQP 0-9-1 (\(error)): \(stranger.advice)"
                 )
             )
         } else {
@@ -187,6 +188,7 @@ extension ConnectionCore {
         case .basicAck(let ack): settled(channel, ack.deliveryTag, multiple: ack.multiple, refused: false)
         case .basicNack(let nack): settled(channel, nack.deliveryTag, multiple: nack.multiple, refused: true)
         case .basicCancel(let cancel):
+            channel.ackless.remove(cancel.consumerTag)
             note(.consumerCancelled(channel: number, tag: cancel.consumerTag))
             if !cancel.noWait {
                 try? encoder.append(Method.BasicCancelOk(consumerTag: cancel.consumerTag), channel: number)
@@ -207,7 +209,7 @@ extension ConnectionCore {
             return unexpected("\(method.id.name) unasked on channel \(channel.number)", 503, method: method.id)
         }
         channel.inFlight = nil
-        if case .channelOpenOk = method { channel.phase = .open }
+        noteReply(method, to: call, channel)
         if let waiter = call.waiter {
             if let message, case .basicGetOk(let getOk) = method {
                 answer(waiter, .message(getOk, message))
@@ -220,12 +222,35 @@ extension ConnectionCore {
         startNextCall(channel)
     }
 
+    /// What a reply changes here.
+    private func noteReply(_ reply: Method, to call: ChannelCore.Call, _ channel: ChannelCore) {
+        switch (call.request, reply) {
+        case (_, .channelOpenOk): channel.phase = .open
+        case (.basicGet(let get), .basicGetOk(let getOk)):
+            if !get.noAck { channel.deliveries.arrived(getOk.deliveryTag) }
+        // The broker took back what it had sent until here.
+        case (_, .basicRecoverOk): channel.deliveries.tookBack()
+        case (.basicConsume(let consume), .basicConsumeOk(let consumeOk)):
+            if consume.noAck {
+                channel.ackless.insert(consumeOk.consumerTag)
+            } else {
+                channel.ackless.remove(consumeOk.consumerTag)
+            }
+        case (.basicCancel(let cancel), _): channel.ackless.remove(cancel.consumerTag)
+        default: break  // The caller's business only.
+        }
+    }
+
     /// Gives back what a call brought that its caller has given up: nobody else could.
     private mutating func undo(_ request: Method, _ reply: Method, _ channel: ChannelCore) {
         switch (request, reply) {
         case (.basicGet(let get), .basicGetOk(let getOk)) where !get.noAck:
-            let reject = Method.BasicReject(deliveryTag: getOk.deliveryTag, requeue: true)
-            try? encoder.append(reject, channel: channel.number)
+            // It came and is open, so this cannot fail.
+            _ = try? settle(getOk.deliveryTag, .rejected(requeue: true), channel: channel.number)
+        case (.basicConsume(let consume), .basicConsumeOk(let consumeOk)) where consume.noAck:
+            // What comes until the broker answers is not to be given back.
+            let cancel = Method.basicCancel(.init(consumerTag: consumeOk.consumerTag))
+            channel.queue.append(ChannelCore.Call(waiter: nil, request: cancel))
         case (.basicConsume, .basicConsumeOk(let consumeOk)):
             let cancel = Method.BasicCancel(consumerTag: consumeOk.consumerTag, noWait: true)
             try? encoder.append(cancel, channel: channel.number)
@@ -321,18 +346,27 @@ extension ConnectionCore {
         switch content.method {
         case .basicDeliver(let deliver):
             statistics.messagesReceived &+= 1
+            if channel.ackless.isEmpty || !channel.ackless.contains(deliver.consumerTag) {
+                channel.deliveries.arrived(deliver.deliveryTag)
+            }
             note(.delivered(channel: channel.number, deliver, content.message))
         case .basicReturn(let method):
             statistics.publishesReturned &+= 1
-            let returned = ReturnedMessage(
+            let reason = ConfirmLedger.ReturnReason(
                 replyCode: method.replyCode,
                 replyText: method.replyText.string,
                 exchange: method.exchange.string,
-                routingKey: method.routingKey.string,
+                routingKey: method.routingKey.string
+            )
+            if let digest = content.digest, channel.ledger?.returned(reason, digest: digest) == true { return }
+            let returned = ReturnedMessage(
+                replyCode: reason.replyCode,
+                replyText: reason.replyText,
+                exchange: reason.exchange,
+                routingKey: reason.routingKey,
                 message: content.message
             )
-            let known = content.digest.flatMap { channel.ledger?.returned(returned, digest: $0) } ?? false
-            if !known { note(.returned(channel: channel.number, returned)) }
+            note(.returned(channel: channel.number, returned))
         default:
             replied(content.method, content.message, channel)
         }

@@ -88,6 +88,9 @@ extension ConnectionCore {
         switch method.id {
         case .channelClose: channel.phase = .closing
         case .confirmSelect where channel.ledger == nil: channel.ledger = ConfirmLedger()
+        case .txSelect: channel.hasTransactions = true
+        case .txCommit: channel.deliveries.committed()
+        case .txRollback: channel.deliveries.rolledBack()
         default: break  // The broker's business only.
         }
     }

@@ -153,7 +153,7 @@ extension ConnectionCore {
         case .closing: "connection.close"
         case .call(let number): channel(number)?.inFlight?.request.id.name ?? "a method"
         case .confirm, .allConfirms: "a publish: it is not confirmed"
-        case .recovery, .pause: "a call: the connection is lost and not back yet"
+        case .recovery, .pause, .respite: "a call: the connection is lost and not back yet"
         case .room: "a publish: \(blockedReason.map { "the broker is blocked (\($0))" } ?? "no room to send it")"
         }
     }
@@ -163,7 +163,7 @@ extension ConnectionCore {
         guard let role = waiters.remove(waiter) else { return }
         var error = error
         switch role {
-        case .opening, .closing, .pause: break
+        case .opening, .closing, .pause, .respite: break
         case .recovery: error.delivery = .notSent
         case .call(let number):
             guard let channel = channel(number) else { break }
@@ -203,6 +203,10 @@ extension ConnectionCore {
                         + "'\(options.handshake.credentials.user)': check user and password (\(reason.message))"
                 )
             )
+        case .handshaking(let handshake, _) where handshake.phase == .greeting && reason.code == .connectionLost:
+            var reason = reason
+            reason.message += " instead of a greeting: is it a TLS port (amqps://), or a broker that is just starting?"
+            ended(reason)
         case .closing(let error, _, _): ended(error)
         case .handshaking, .open: ended(reason)
         case .closed: break
@@ -249,7 +253,7 @@ extension AMQPError {
     /// The same failure, with what it means for someone who waits.
     func meaning(for role: WaiterTable.Role) -> AMQPError {
         switch role {
-        case .opening, .closing, .call, .pause: self
+        case .opening, .closing, .call, .pause, .respite: self
         case .confirm, .allConfirms: with(delivery: .unknown)
         case .room, .recovery: with(delivery: .notSent)
         }

@@ -21,6 +21,15 @@ struct Topology {
         exchanges.isEmpty && queues.isEmpty && exchangeBindings.isEmpty && queueBindings.isEmpty
     }
 
+    /// Whether the queue or the binding that a method declares is still to be there.
+    func contains(_ method: Method) -> Bool {
+        switch method {
+        case .queueDeclare(let declaration): queues.contains { $0.declaration == declaration }
+        case .queueBind(let binding): queueBindings.contains(binding)
+        default: false
+        }
+    }
+
     mutating func declared(_ exchange: Method.ExchangeDeclare) {
         guard !exchange.passive, !exchange.exchange.isEmpty else { return }
         exchanges.removeAll { $0.exchange == exchange.exchange }

@@ -29,11 +29,13 @@ struct WaiterTable {
         case recovery
         /// Nothing but its deadline. Outlives connections, too.
         case pause
+        /// Nothing but its deadline, as long as the connection is there.
+        case respite
 
         /// Whether the wait is of no use once the connection is over.
         var endsWithConnection: Bool {
             switch self {
-            case .opening, .closing, .call, .confirm, .allConfirms, .room: true
+            case .opening, .closing, .call, .confirm, .allConfirms, .room, .respite: true
             case .recovery, .pause: false
             }
         }
@@ -41,7 +43,7 @@ struct WaiterTable {
         /// The channel that it is about.
         var channel: UInt16? {
             switch self {
-            case .opening, .closing, .recovery, .pause: nil
+            case .opening, .closing, .recovery, .pause, .respite: nil
             case .call(let number), .confirm(let number, _), .allConfirms(let number, _), .room(let number): number
             }
         }

@@ -62,12 +62,13 @@ extension EventLoop {
             handleDeadlines()
             for item in work { item() }
             work.removeAll(keepingCapacity: true)
+            runJobs()
         }
     }
 
     /// The timeout to sleep with: none where there is something to do, else until the kernel has something.
     private static func prepareToSleep(_ state: inout State) -> Int32 {
-        guard state.work.isEmpty, state.buffered.isEmpty else { return 0 }
+        guard state.work.isEmpty, state.buffered.isEmpty, state.jobs.isEmpty else { return 0 }
         state.armTimer()
         state.isAsleep = true
         return -1

@@ -204,6 +204,8 @@ extension EventLoop {
         var freeSlots: [Int] = []
         var deadlines = DeadlineQueue()
         var work: [@Sendable () -> Void] = []
+        /// Pieces of tasks to run on the thread.
+        var jobs = RingBuffer<Job>()
         /// Streams with input that the kernel does not know of.
         var buffered: [Token] = []
         /// Whether the thread waits in the kernel and has to be told of what changes.

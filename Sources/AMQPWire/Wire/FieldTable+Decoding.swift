@@ -47,7 +47,8 @@ extension WireReader {
         depth: Int,
         element: (inout WireReader) throws(WireError) -> Void
     ) throws(WireError) {
-        guard depth < limits.nesting else { throw error(.nestingTooDeep(limit: limits.nesting)) }
+        let deepest = min(limits.nesting, WireLimits.deepestNesting)
+        guard depth < deepest else { throw error(.nestingTooDeep(limit: deepest)) }
         let start = self
         let size: UInt32 = try integer()
         guard UInt64(size) <= UInt64(clamping: limits.tableSize) else {

@@ -119,6 +119,11 @@ extension FrameDecoder {
         bytes.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0.prefix(current?.size ?? 0))) }
     }
 
+    /// Lends what is held of the stream, from the frame returned last on.
+    func withBufferedOctets<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        bytes.withUnsafeBytes(body)
+    }
+
     private mutating func dropCurrent() {
         guard let size = current?.size else { return }
         bytes.removeFirst(size)

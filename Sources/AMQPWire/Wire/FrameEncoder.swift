@@ -4,9 +4,14 @@
 /// the caller's business.
 public struct FrameEncoder: ~Copyable, Sendable {
     /// Octets that a whole frame may have, as `connection.tune-ok` says; 0 sets no limit.
+    ///
+    /// AMQP allows no limit under 4,096. Under one that leaves a method or header no room, appending them throws; a body is
+    /// cut into frames of at least ``smallestBodyFrame`` octets, however small the limit.
     public var maxFrameSize: UInt32
     /// The frames so far.
     public var bytes: WireBuffer
+    /// Octets of the smallest frame that has something of a body in it: one octet and what is around it.
+    public static let smallestBodyFrame: UInt32 = 9
     /// Levels of tables inside one another that are written; the decoder's default reads as many.
     static let maxNesting = 32
 
@@ -72,9 +77,11 @@ public struct FrameEncoder: ~Copyable, Sendable {
     /// Appends a body in as many frames as it needs: none where it is empty.
     public mutating func append(body: UnsafeRawBufferPointer, channel: UInt16) {
         let overhead = FrameFormat.overhead
-        let most = maxFrameSize == 0 ? Int(Int32.max) : max(1, Int(clamping: maxFrameSize) - overhead)
-        // A body that fits one frame costs one check for room; larger ones grow the buffer once, too.
-        bytes.reserve(body.count + (body.count / most + 1) * overhead)
+        let most =
+            maxFrameSize == 0 ? Int(Int32.max) : Int(clamping: max(maxFrameSize, Self.smallestBodyFrame)) - overhead
+        // A body that fits one frame costs one check for room; larger ones grow the buffer once, too. What is in memory is
+        // far from overflowing, even nine times.
+        bytes.reserve(body.count &+ (body.count / most &+ 1) &* overhead)
         var rest = body
         while rest.count > 0 {
             let start = beginFrame(.body, channel: channel)

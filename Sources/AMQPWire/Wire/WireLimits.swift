@@ -5,8 +5,12 @@ public struct WireLimits: Hashable, Sendable {
     /// Default 131,072, what RabbitMQ and most clients agree on. Before negotiation a frame may be as large as this too:
     /// servers describe themselves at length in `connection.start`.
     public var frameSize: UInt32
-    /// Levels of tables and arrays inside one another. Default 32; RabbitMQ's own data have 4.
+    /// Levels of tables and arrays inside one another. Default 32; RabbitMQ's own data have 4. More than ``deepestNesting``
+    /// means as much.
     public var nesting: Int
+    /// Levels that are read at most, whatever ``nesting`` says: each takes a piece of the caller's stack, and a peer must not
+    /// be able to exhaust it.
+    public static let deepestNesting = 128
     /// Octets of one table or array. Default 131,072.
     public var tableSize: Int
 

@@ -89,19 +89,21 @@ struct ClosingTests {
 
     @Test("closing does not wait for a broker that is silent, nor do two who close at once")
     func silent() async throws {
+        let endedByClient = Shared(false)
         let peer = try ScriptedPeer { peer in
             try peer.shakeHands()
-            peer.waitForEnd()
+            let ended = peer.waitForEnd()
+            endedByClient.withLock { $0 = ended }
         }
         let connection = try await AMQPConnection.connect(peer.configuration)
-        let start = ContinuousClock.now
         async let first: Void = connection.close()
         async let second: Void = connection.close()
         _ = await (first, second)
-        #expect(.now - start < .seconds(8))
         #expect(connection.leftovers == 0)
         let link = connection.driver.state.withLock { $0.link == nil }
         #expect(link)
+        // The peer said nothing, and was there to the end.
+        try await eventually { endedByClient.withLock { $0 } }
     }
 
     @Test("closing in a task that is cancelled cuts the connection at once")
@@ -111,12 +113,16 @@ struct ClosingTests {
             peer.waitForEnd()
         }
         let connection = try await AMQPConnection.connect(peer.configuration)
-        let start = ContinuousClock.now
         let task = Task { await connection.close() }
         try await eventually { connection.driver.waiterCount == 1 }
+        // Nothing else ends it within the test's time limit.
+        connection.driver.state.withLock { state in
+            guard case .closing(let reason, let waiter, _) = state.core.phase else { return }
+            let later = EventLoop.now().advanced(by: .seconds(3_600))
+            state.core.phase = .closing(reason, waiter, until: later)
+        }
         task.cancel()
         await task.value
-        #expect(.now - start < .seconds(3))
         #expect(connection.leftovers == 0)
         let link = connection.driver.state.withLock { $0.link == nil }
         #expect(link)
@@ -186,8 +192,8 @@ struct ClosingTests {
                 case .unblocked: log.append("unblocked")
                 case .disconnected: log.append("disconnected")
                 case .closed: log.append("closed")
-                case .reconnecting, .recovered, .recoveryFailed, .queueRenamed, .returned, .channelClosed,
-                    .consumerCancelled:
+                case .reconnecting, .recovered, .recoveryFailed, .recoveryDelayed, .recoveryCompleted, .queueRenamed,
+                    .returned, .channelClosed, .consumerCancelled:
                     log.append("unexpected")
                 }
             }
@@ -281,10 +287,10 @@ struct ResidueTests {
         return (descriptors, Self.count("/proc/self/task"), residentMemory)
     }
 
-    @Test("after 300 connections that were closed")
+    @Test("after 1,000 connections that were closed")
     func closed() async {
         await #expect(processExitsWith: .success) {
-            try await ResidueTests.expectNothingLeft(300) {
+            try await ResidueTests.expectNothingLeft(1_000) {
                 try await TestBroker.rabbitmq.withChannel { _, channel in
                     try await channel.publish("x", routingKey: "nowhere")
                 }
@@ -292,17 +298,17 @@ struct ResidueTests {
         }
     }
 
-    @Test("after 300 connections that nobody closed")
+    @Test("after 1,000 connections that nobody closed")
     func letGo() async {
         await #expect(processExitsWith: .success) {
-            try await ResidueTests.expectNothingLeft(300) {
+            try await ResidueTests.expectNothingLeft(1_000) {
                 let channel = try await AMQPConnection.connect(TestBroker.rabbitmq.configuration).openChannel()
                 try await channel.publish("x", routingKey: "nowhere")
             }
         }
     }
 
-    @Test("after 300 connects that were cancelled, refused or reset")
+    @Test("after 1,000 connects that were cancelled, refused or reset")
     func failed() async {
         await #expect(processExitsWith: .success) {
             let resetting = try ScriptedPeer { peer in
@@ -310,7 +316,7 @@ struct ResidueTests {
                 peer.reset()
             }
             let number = Shared(0)
-            try await ResidueTests.expectNothingLeft(300) {
+            try await ResidueTests.expectNothingLeft(1_000) {
                 let step = number.withLock { (number: inout Int) -> Int in
                     number += 1
                     return number

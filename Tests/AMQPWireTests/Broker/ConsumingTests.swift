@@ -134,7 +134,10 @@ struct ConsumingTests {
             let queue = try await channel.makeQueue()
             for _ in 0..<20 {
                 let task = Task { for try await _ in channel.consume(queue) {} }
-                try await eventually { try await watcher.declareQueuePassively(queue).consumerCount == 1 }
+                // The broker counts it before we hear that it has: a start that is cancelled throws.
+                try await eventually {
+                    channel.driver.state.withLock { _ in channel.record.consumers.values.map(\.isStarted) } == [true]
+                }
                 task.cancel()
                 try await task.value
                 try await eventually { try await watcher.declareQueuePassively(queue).consumerCount == 0 }
@@ -358,6 +361,26 @@ struct ConsumingTests {
                 }
                 try await channel.expectMessages(UInt32(9 - number), in: queue)
             }
+        }
+    }
+
+    @Test("ackAll leaves alone what is on its way, and settling once more does nothing", arguments: TestBroker.allCases)
+    func allThatCame(broker: TestBroker) async throws {
+        try await broker.withChannel { connection, channel in
+            let queue = try await fill(channel, 4)
+            let first = try #require(try await channel.get(queue))
+            let second = try #require(try await channel.get(queue))
+            try await second.ack()
+            try await channel.ackAll()
+            try await channel.ackAll()
+            try await first.ack()
+            try await second.nack(multiple: true)
+            let third = try #require(try await channel.get(queue))
+            try await third.reject()
+            try await third.ack(multiple: true)
+            // The channel is alive, and the two that are not settled are there.
+            try await channel.expectMessages(2, in: queue)
+            #expect(channel.isOpen)
         }
     }
 

@@ -131,7 +131,12 @@ struct ErrorTests {
             let third = try await connection.openChannel()
             let delivery = try #require(try await third.get(queue))
             try await delivery.ack()
+            // Nothing is sent for what is settled already.
             try await delivery.ack()
+            try await delivery.nack(multiple: true)
+            try await third.ackAll()
+            try await third.recover()
+            try await third.driver.send(.basicAck(.init(deliveryTag: delivery.deliveryTag)), third.record)
             let unknown = await #expect(throws: AMQPError.self) { try await third.recover() }
             #expect(unknown?.replyCode == 406)
             #expect(unknown?.message.contains("unknown delivery tag") == true)

@@ -171,6 +171,24 @@ struct HandshakeTests {
         rig.finish()
     }
 
+    @Test("says what a peer looks like that is none, and what to do")
+    func advice() {
+        func message(_ octets: [UInt8]) -> String {
+            let rig = CoreRig()
+            rig.receive(octets)
+            rig.finish()
+            return rig.end?.message ?? ""
+        }
+        let http = message(Array("HTTP/1.1 400 Bad Request\r\n\r\n".utf8))
+        #expect(http.contains("looks like an HTTP server") && http.contains("5672"))
+        for tls in [[0x15, 3, 3, 0, 2, 2, 70], [0x15, 3, 1], [0x16, 3, 1, 2, 0, 1, 0]] as [[UInt8]] {
+            let text = message(tls)
+            #expect(text.contains("looks like a TLS port: use amqps://"))
+        }
+        #expect(message(Array("SSH-2.0-Open\r\n".utf8)).contains("looks like an SSH server"))
+        #expect(message(Array("220 mail\r\n".utf8)).contains("check host and port, and whether it wants TLS"))
+    }
+
     @Test("reports a refused login with the user's name and without the password")
     func loginRefused() {
         let rig = CoreRig(settings { $0.credentials = AMQPCredentials(user: "pi", password: "hunter2") })
@@ -196,7 +214,9 @@ struct HandshakeTests {
         login.finish()
         let greeting = CoreRig()
         greeting.core.transportEnded(lost)
-        #expect(greeting.end == lost)
+        #expect(greeting.end?.code == .connectionLost)
+        #expect(greeting.end?.message.hasPrefix("end of stream") == true)
+        #expect(greeting.end?.message.contains("amqps://") == true)
         greeting.settle()
         greeting.finish()
         let vhost = CoreRig()

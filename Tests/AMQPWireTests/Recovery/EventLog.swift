@@ -22,6 +22,8 @@ final class EventLog: Sendable {
             case .reconnecting(let attempt, _, _): "reconnecting \(attempt)"
             case .recovered: "recovered"
             case .recoveryFailed(let what, let error): "failed: \(what) \(error.replyCode ?? 0)"
+            case .recoveryDelayed(let what, let error): "delayed: \(what) \(error.replyCode ?? 0)"
+            case .recoveryCompleted(let what): "completed: \(what)"
             case .queueRenamed(let from, let to): "renamed \(from) \(to)"
             case .blocked: "blocked"
             case .unblocked: "unblocked"

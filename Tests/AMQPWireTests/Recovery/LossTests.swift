@@ -36,11 +36,12 @@ struct LossTests {
         let broker = try PlayedBroker(heartbeat: 1) { connection, request in
             request.channel > 0 && connection == 0 ? .silence : .answer
         }
-        let connection = try await AMQPConnection.connect(.quick(broker.uri, events) { $0.callTimeout = .seconds(20) })
-        let started = EventLoop.now()
+        // No call gives up, and no connection is given up, for lack of an answer within the test's time limit.
+        let connection = try await AMQPConnection.connect(
+            .quick(broker.uri, events) { $0.callTimeout = .seconds(3_600) }
+        )
         // Waits for a connection that answers.
         let channel = try await connection.openChannel()
-        #expect(EventLoop.now().since(started) < .seconds(5))
         #expect(broker.connectionCount >= 2)
         _ = channel
         await connection.close()
@@ -122,9 +123,8 @@ struct LossTests {
             await events.wait(for: "reconnecting 1")
             let waiting = Task { try await channel.publish("x", routingKey: "q") }
             try await connection.driver.untilWaiting(1)
-            let started = EventLoop.now()
+            // The pause is longer than the test's time limit.
             await connection.close()
-            #expect(EventLoop.now().since(started) < .seconds(60))
             let error = await #expect(throws: AMQPError.self) { try await waiting.value }
             #expect(error?.code == .closed && error?.delivery == .notSent)
         }

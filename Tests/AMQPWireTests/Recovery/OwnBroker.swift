@@ -10,6 +10,7 @@ struct OwnBroker: Sendable {
 
     let directory: String
     let port: UInt16
+    let tlsPort: UInt16
 
     private static func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 
@@ -26,10 +27,16 @@ struct OwnBroker: Sendable {
 
     static func start() async throws -> OwnBroker {
         let directory = "/tmp/psistats-recovery-\(getpid())"
-        let lines = try await script(["start", "--dir", directory])
-        let port = lines.split(separator: "\n").first { $0.hasPrefix("PSISTATS_TEST_AMQP_PORT=") }
-            .flatMap { UInt16($0.drop { $0 != "=" }.dropFirst()) }
-        return OwnBroker(directory: directory, port: try #require(port))
+        let lines = try await script(["start", "--tls", "--dir", directory]).split(separator: "\n")
+        func port(_ variable: String) throws -> UInt16 {
+            let line = lines.first { $0.hasPrefix(variable + "=") }
+            return try #require(line.flatMap { UInt16($0.drop { $0 != "=" }.dropFirst()) })
+        }
+        return OwnBroker(
+            directory: directory,
+            port: try port("PSISTATS_TEST_AMQP_PORT"),
+            tlsPort: try port("PSISTATS_TEST_AMQPS_PORT")
+        )
     }
 
     func stop() async {

@@ -56,6 +56,8 @@ extension AMQPChannel {
 final class Signal: Sendable {
     private let state = Mutex<(isSet: Bool, waiting: [CheckedContinuation<Void, Never>])>((false, []))
 
+    var isSet: Bool { state.withLock { $0.isSet } }
+
     func set() {
         let waiting = state.withLock { state in
             defer { state = (true, []) }

@@ -183,9 +183,10 @@ final class PeerSocket: @unchecked Sendable {
         while (try? read(1)) != nil {}
     }
 
-    /// Reads nothing, until the peer as a whole is let go of.
-    func waitForEnd() {
+    /// Reads nothing until the other side ends, or the peer as a whole is let go of; false if neither came in time.
+    @discardableResult
+    func waitForEnd() -> Bool {
         var descriptor = pollfd(fd: descriptor, events: 0x2000, revents: 0)
-        _ = poll(&descriptor, 1, 60_000)
+        return poll(&descriptor, 1, 60_000) > 0
     }
 }

@@ -1,0 +1,51 @@
+/// What becomes of a delivery.
+enum Settlement: Hashable, Sendable {
+    case acknowledged
+    /// Refused by `basic.nack`, which RabbitMQ added and which can name several.
+    case refused(requeue: Bool)
+    /// Refused by `basic.reject`.
+    case rejected(requeue: Bool)
+
+    fileprivate func method(_ tag: UInt64, multiple: Bool) -> Method {
+        switch self {
+        case .acknowledged: .basicAck(.init(deliveryTag: tag, multiple: multiple))
+        case .refused(let requeue): .basicNack(.init(deliveryTag: tag, multiple: multiple, requeue: requeue))
+        case .rejected(let requeue): .basicReject(.init(deliveryTag: tag, requeue: requeue))
+        }
+    }
+}
+
+extension ConnectionCore {
+    /// Settles a delivery. False if there is nothing to settle, and then nothing is sent.
+    @discardableResult
+    mutating func settle(_ tag: UInt64, _ settlement: Settlement, channel number: UInt16) throws(AMQPError) -> Bool {
+        let channel = try usableChannel(number)
+        guard channel.deliveries.isUnsettled(tag) else { return false }
+        try send(settlement.method(tag, multiple: false), channel: number)
+        channel.deliveries.settled(tag, multiple: false, tentatively: channel.hasTransactions)
+        return true
+    }
+
+    /// Settles all deliveries that came and are still to be settled, up to a tag. Returns the newest of them; nil if there are
+    /// none, and then nothing is sent.
+    mutating func settleAll(
+        upTo tag: UInt64 = .max,
+        _ settlement: Settlement,
+        channel number: UInt16
+    ) throws(AMQPError) -> UInt64? {
+        let channel = try usableChannel(number)
+        // Not the tag itself, which may be settled already, and never 0, which would reach for what is on its way here.
+        guard let newest = channel.deliveries.newestUnsettled(upTo: tag) else { return nil }
+        try send(settlement.method(newest, multiple: true), channel: number)
+        channel.deliveries.settled(newest, multiple: true, tentatively: channel.hasTransactions)
+        return newest
+    }
+
+    /// Cancels a consumer whose end nobody waits for.
+    mutating func abandonConsumer(_ tag: AMQPText, channel number: UInt16) {
+        guard let channel = channel(number), channel.phase != .closing else { return }
+        let cancel = Method.basicCancel(.init(consumerTag: tag))
+        channel.queue.append(ChannelCore.Call(waiter: nil, request: cancel))
+        startNextCall(channel)
+    }
+}
