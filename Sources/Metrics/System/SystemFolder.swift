@@ -6,32 +6,68 @@ enum SystemFolder {
     ///
     /// - Parameter limit: the number of entries that there may be, at most.
     static func entries(of path: String, limit: Int = 1 << 16) throws(CollectorError) -> [String] {
+        var names: [String] = []
+        try forEachEntry(of: path, limit: limit) { names.append(name(of: $0)) }
+        return names
+    }
+
+    /// A number that changes when an entry comes, goes, or gives way to another one of its name; 0 if there is no such folder.
+    static func fingerprint(of path: String) throws(CollectorError) -> UInt64 {
+        var sum: UInt64 = 1
+        do throws(CollectorError) {
+            try forEachEntry(of: path, limit: 1 << 16) { entry in
+                var hash = UInt64(entry.pointee.d_ino) &* 0x9E37_79B9_7F4A_7C15
+                var octet = nameStart(of: entry)
+                while octet.pointee != 0 {
+                    hash = (hash ^ UInt64(UInt8(bitPattern: octet.pointee))) &* 0x100_0000_01B3
+                    octet += 1
+                }
+                // A sum, so the order does not count.
+                sum &+= hash ^ (hash >> 32)
+            }
+        } catch  where error.isAbsence {
+            return 0
+        }
+        return sum
+    }
+
+    private static func forEachEntry(
+        of path: String,
+        limit: Int,
+        _ body: (UnsafeMutablePointer<dirent>) -> Void
+    ) throws(CollectorError) {
         guard let folder = opendir(path) else {
             throw CollectorError(source: path, reason: .system(call: "opendir", errno: errno))
         }
         defer { closedir(folder) }
-        var names: [String] = []
+        var count = 0
         while true {
             errno = 0
             guard let entry = readdir(folder) else {
                 guard errno == 0 else {
                     throw CollectorError(source: path, reason: .system(call: "readdir", errno: errno))
                 }
-                return names
+                return
             }
-            let name = Self.name(of: entry)
-            guard name != ".", name != ".." else { continue }
-            guard names.count < limit else {
+            let start = nameStart(of: entry)
+            if start[0] == 0x2E, start[1] == 0 || (start[1] == 0x2E && start[2] == 0) { continue }
+            guard count < limit else {
                 throw CollectorError(source: path, reason: .malformed("more than \(limit) entries"))
             }
-            names.append(name)
+            count += 1
+            body(entry)
         }
     }
 
-    /// Read where it stands: an entry takes up only as much memory as its name needs, so the struct must not be copied.
     private static func name(of entry: UnsafeMutablePointer<dirent>) -> String {
-        guard let offset = MemoryLayout<dirent>.offset(of: \.d_name) else { return "." }
-        return String(cString: (UnsafeRawPointer(entry) + offset).assumingMemoryBound(to: CChar.self))
+        String(cString: nameStart(of: entry))
+    }
+
+    /// Where the name stands: an entry takes up only as much memory as its name needs, so the struct must not be copied.
+    private static func nameStart(of entry: UnsafeMutablePointer<dirent>) -> UnsafePointer<CChar> {
+        // Inode, offset, length and type come before it.
+        let offset = MemoryLayout<dirent>.offset(of: \.d_name) ?? 19
+        return (UnsafeRawPointer(entry) + offset).assumingMemoryBound(to: CChar.self)
     }
 
     /// The number behind `prefix` if the name is made up of just the two: 3 for `hwmon3`.
