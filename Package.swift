@@ -54,7 +54,13 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
-        .testTarget(name: "MetricsTests", dependencies: ["HostMetrics"], swiftSettings: strict),
+        .executableTarget(
+            name: "SensorsReading",
+            dependencies: ["HostMetrics"],
+            path: "Tests/SensorsReading",
+            swiftSettings: strict
+        ),
+        .testTarget(name: "MetricsTests", dependencies: ["HostMetrics", "SensorsReading"], swiftSettings: strict),
         .testTarget(name: "AgentTests", dependencies: ["PsistatsAgent"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]

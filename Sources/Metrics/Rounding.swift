@@ -3,16 +3,22 @@ extension Double {
     /// becomes the even 0.2, and 0.35, whose double lies below, becomes 0.3.
     ///
     /// `(x * 10).rounded() / 10` gives 0.3 and 0.4: the product is rounded before it is compared.
-    public var roundedToTenths: Double {
-        guard magnitude < 0x1p49 else { return self }
-        let product = self * 10
+    public var roundedToTenths: Double { rounded(toParts: 10) }
+
+    /// The number with three decimals that is nearest to this one, as `printf("%.3f")` finds it.
+    public var roundedToThousandths: Double { rounded(toParts: 1_000) }
+
+    private func rounded(toParts parts: Double) -> Double {
+        // Numbers this large are further apart than the parts are.
+        guard ulp * parts <= 1 else { return self }
+        let product = self * parts
         // What the product lost, exactly.
-        let lost = (-product).addingProduct(self, 10)
-        var tenths = product.rounded(.toNearestOrEven)
-        let distance = product - tenths
+        let lost = (-product).addingProduct(self, parts)
+        var whole = product.rounded(.toNearestOrEven)
+        let distance = product - whole
         // The product lies just between two, or so it seems: the lost part decides.
-        if distance == 0.5, lost > 0 { tenths += 1 }
-        if distance == -0.5, lost < 0 { tenths -= 1 }
-        return tenths / 10
+        if distance == 0.5, lost > 0 { whole += 1 }
+        if distance == -0.5, lost < 0 { whole -= 1 }
+        return whole / parts
     }
 }

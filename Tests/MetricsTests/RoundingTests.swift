@@ -5,9 +5,9 @@ import Testing
 
 @Suite struct RoundingTests {
     /// What printf writes, read back.
-    private func printed(_ value: Double) -> Double {
+    private func printed(_ value: Double, _ format: String = "%.1f") -> Double {
         var text = [CChar](repeating: 0, count: 400)
-        _ = withVaList([value]) { vsnprintf(&text, text.count, "%.1f", $0) }
+        _ = withVaList([value]) { vsnprintf(&text, text.count, format, $0) }
         return strtod(text, nil)
     }
 
@@ -29,9 +29,12 @@ import Testing
             #expect(value.roundedToTenths == printed(value))
             let half = Double(Int.random(in: -100_000...100_000, using: &random)) / 20
             #expect(half.roundedToTenths == printed(half))
+            #expect(value.roundedToThousandths == printed(value, "%.3f"))
+            #expect((half / 100).roundedToThousandths == printed(half / 100, "%.3f"))
         }
         for value in [0, Double.infinity, .greatestFiniteMagnitude, .leastNonzeroMagnitude] {
             #expect(value.roundedToTenths == printed(value))
+            #expect(value.roundedToThousandths == printed(value, "%.3f"))
         }
         #expect(Double.nan.roundedToTenths.isNaN)
     }

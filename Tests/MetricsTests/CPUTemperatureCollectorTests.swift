@@ -1,0 +1,184 @@
+import Glibc
+import Testing
+
+@testable import HostMetrics
+
+@Suite struct CPUTemperatureCollectorTests {
+    private func sample(_ host: String) throws -> CPUTemperatureSample? {
+        try CPUTemperatureCollector(root: Fixture.root(host)).read()
+    }
+
+    /// Writes the folder of a chip: its name, then texts by the names of files.
+    private func chip(_ tree: HostTree, _ number: Int, _ name: String, _ files: [String: String]) {
+        tree.write("sys/class/hwmon/hwmon\(number)/name", name + "\n")
+        for (file, text) in files { tree.write("sys/class/hwmon/hwmon\(number)/\(file)", text + "\n") }
+    }
+
+    private func zone(_ tree: HostTree, _ number: Int, _ type: String, _ temperature: String) {
+        tree.write("sys/class/thermal/thermal_zone\(number)/type", type + "\n")
+        tree.write("sys/class/thermal/thermal_zone\(number)/temp", temperature + "\n")
+    }
+
+    @Test("the package counts, not the hottest core") func thePackageCountsNotTheHottest() throws {
+        #expect(try sample("server") == .init(celsius: 47, sensor: "coretemp Package id 0"))
+    }
+
+    @Test("the thermal zone counts where there is no hwmon") func theThermalZoneCountsWhereThere() throws {
+        #expect(try sample("raspberry-pi") == .init(celsius: 48.312, sensor: "cpu-thermal"))
+    }
+
+    @Test("the die counts before the control value, which is above it on purpose") func theDieCountsBeforeTheControl()
+        throws
+    {
+        #expect(try sample("many-cores") == .init(celsius: 58.125, sensor: "k10temp Tdie"))
+    }
+
+    @Test("the hottest zone of the mainboard counts where there is nothing better") func theHottestZoneOfTheMainboard()
+        throws
+    {
+        #expect(try sample("laptop") == .init(celsius: 53, sensor: "acpitz"))
+    }
+
+    @Test("a machine without sensors of the processor has no temperature, and that is no error")
+    func aMachineWithoutSensorsOfThe() throws {
+        #expect(try sample("container") == nil)
+        let tree = try HostTree()
+        chip(tree, 0, "nvme", ["temp1_input": "40000"])
+        chip(tree, 1, "drivetemp", ["temp1_input": "31000"])
+        chip(tree, 2, "cpufreq", ["temp1_input": "31000"])
+        chip(tree, 3, "coretemp", ["temp1_max": "90000"])
+        zone(tree, 0, "iwlwifi_1", "50000")
+        #expect(try CPUTemperatureCollector(root: tree.root).read() == nil)
+    }
+
+    /// Each machine has all that comes after, too.
+    @Test("better sensors come before worse ones") func betterSensorsComeBeforeWorseOnes() throws {
+        let tree = try HostTree()
+        func expect(_ sensor: String, _ celsius: Double, _ line: Int = #line) throws {
+            let sample = try CPUTemperatureCollector(root: tree.root).read()
+            #expect(sample == .init(celsius: celsius, sensor: sensor), "line \(line)")
+        }
+        zone(tree, 0, "acpitz", "90000")
+        try expect("acpitz", 90)
+        chip(tree, 0, "acpitz", ["temp1_input": "89000"])
+        try expect("acpitz", 89)
+        zone(tree, 1, "bcm2835_thermal", "31000")
+        try expect("bcm2835_thermal", 31)
+        zone(tree, 2, "soc-thermal", "32000")
+        try expect("soc-thermal", 32)
+        zone(tree, 3, "cpu_thermal", "33000")
+        try expect("cpu_thermal", 33)
+        zone(tree, 10, "cpu0-thermal", "33500")
+        try expect("cpu0-thermal", 33.5)
+        zone(tree, 4, "x86_pkg_temp", "34000")
+        try expect("x86_pkg_temp", 34)
+        chip(tree, 9, "soc_thermal", ["temp1_input": "35000"])
+        try expect("soc_thermal", 35)
+        chip(tree, 8, "cpu_thermal", ["temp1_input": "36000"])
+        try expect("cpu_thermal", 36)
+        chip(tree, 7, "via_cputemp", ["temp1_input": "37000"])
+        try expect("via_cputemp", 37)
+        chip(tree, 6, "k8temp", ["temp1_input": "38000", "temp3_input": "38500"])
+        try expect("k8temp", 38.5)
+        chip(tree, 5, "zenpower", ["temp1_input": "39000", "temp1_label": "Tdie", "temp2_input": "39500"])
+        try expect("zenpower Tdie", 39)
+        chip(tree, 4, "k10temp", ["temp1_input": "40000", "temp1_label": "Tctl", "temp3_input": "49000"])
+        try expect("k10temp Tctl", 40)
+        chip(tree, 3, "coretemp", ["temp2_input": "41000", "temp2_label": "Core 0", "temp3_input": "41500"])
+        try expect("coretemp", 41.5)
+        chip(tree, 2, "coretemp", ["temp1_input": "35000", "temp1_label": "Physical id 0"])
+        try expect("coretemp Physical id 0", 35)
+        chip(tree, 1, "coretemp", ["temp1_input": "33000", "temp1_label": "Package id 1"])
+        try expect("coretemp Package id 1", 33)
+    }
+
+    @Test("of two sockets the hotter one counts, also when the other cannot be read") func ofTwoSocketsTheHotterOne()
+        throws
+    {
+        let tree = try HostTree()
+        chip(tree, 0, "coretemp", ["temp1_input": "50000", "temp1_label": "Package id 0"])
+        chip(tree, 1, "coretemp", ["temp1_input": "-6500", "temp1_label": "Package id 1"])
+        let collector = CPUTemperatureCollector(root: tree.root)
+        #expect(try collector.read()?.celsius == 50)
+        tree.write("sys/class/hwmon/hwmon1/temp1_input", "50500\n")
+        #expect(try collector.read()?.celsius == 50.5)
+        tree.write("sys/class/hwmon/hwmon1/temp1_input", "?\n")
+        #expect(try collector.read() == .init(celsius: 50, sensor: "coretemp Package id 0"))
+    }
+
+    @Test("a sensor that is at fault, out of range, missing or unreadable gives way to the next best")
+    func aSensorThatIsAtFault() throws {
+        let tree = try HostTree(copying: "server")
+        let input = "sys/class/hwmon/hwmon0/temp1_input"
+        let collector = CPUTemperatureCollector(root: tree.root)
+        let hottestCore = CPUTemperatureSample(celsius: 49, sensor: "coretemp Core 1")
+        #expect(try collector.read()?.celsius == 47)
+        for text in ["250001", "-273001", "", "x", "99999999999999999999", "47000x"] {
+            tree.write(input, text)
+            #expect(try collector.read() == hottestCore)
+        }
+        tree.remove(input)
+        tree.makeFolder(input)
+        #expect(try CPUTemperatureCollector(root: tree.root).read() == hottestCore)
+        #expect(rmdir("\(tree.path)/\(input)") == 0)
+        #expect(try CPUTemperatureCollector(root: tree.root).read() == hottestCore)
+        tree.write(input, "47000\n")
+        #expect(try CPUTemperatureCollector(root: tree.root).read()?.celsius == 47)
+        tree.write("sys/class/hwmon/hwmon0/temp1_fault", "1\n")
+        #expect(try CPUTemperatureCollector(root: tree.root).read() == hottestCore)
+    }
+
+    @Test("sensors none of which can be read are an error that names one; none with a sound value is none")
+    func sensorsNoneOfWhichCanBe() throws {
+        let tree = try HostTree()
+        zone(tree, 0, "cpu-thermal", "warm")
+        let error = #expect(throws: CollectorError.self) { try CPUTemperatureCollector(root: tree.root).read() }
+        #expect(error?.description == "\(tree.path)/sys/class/thermal/thermal_zone0/temp: is not a number")
+        zone(tree, 0, "cpu-thermal", "-274000")
+        #expect(try CPUTemperatureCollector(root: tree.root).read() == nil)
+    }
+
+    @Test(
+        "a driver that is loaded later is found at once where there was none, within a minute where there was a worse one"
+    )
+    func aDriverThatIsLoadedLater() throws {
+        let tree = try HostTree()
+        let collector = CPUTemperatureCollector(root: tree.root)
+        let start = SuspendingClock.now
+        #expect(try collector.read(at: start) == nil)
+        zone(tree, 0, "acpitz", "30000")
+        #expect(try collector.read(at: start)?.sensor == "acpitz")
+        chip(tree, 0, "coretemp", ["temp1_input": "40000", "temp1_label": "Package id 0"])
+        #expect(try collector.read(at: start + .seconds(59))?.sensor == "acpitz")
+        #expect(try collector.read(at: start + .seconds(60))?.sensor == "coretemp Package id 0")
+    }
+
+    @Test("a driver that is unloaded and comes back under another number is found again")
+    func aDriverThatIsUnloadedAnd() throws {
+        let tree = try HostTree(copying: "server")
+        let collector = CPUTemperatureCollector(root: tree.root)
+        #expect(try collector.read()?.celsius == 47)
+        #expect(rename("\(tree.path)/sys/class/hwmon/hwmon0", "\(tree.path)/sys/class/hwmon/hwmon7") == 0)
+        for number in 1...3 {
+            // The open file is still there, unlike one of the kernel's.
+            tree.write("sys/class/hwmon/hwmon7/temp\(number)_input", "gone\n")
+        }
+        tree.write("sys/class/hwmon/hwmon8/name", "coretemp\n")
+        tree.write("sys/class/hwmon/hwmon8/temp1_input", "48000\n")
+        #expect(try collector.read()?.celsius == 48)
+    }
+
+    @Test("no damage to the files ends the process") func noDamageToTheFilesEnds() throws {
+        for (host, files) in [
+            ("raspberry-pi", ["sys/class/thermal/thermal_zone0/temp", "sys/class/thermal/thermal_zone0/type"]),
+            ("server", ["name", "temp1_input", "temp1_label"].map { "sys/class/hwmon/hwmon0/" + $0 }),
+            ("laptop", ["name", "temp1_input"].map { "sys/class/hwmon/hwmon1/" + $0 }),
+            ("many-cores", ["name", "temp2_input", "temp2_label"].map { "sys/class/hwmon/hwmon1/" + $0 }),
+        ] {
+            try Damage.everyKind(host: host, files: files) { root in
+                let sample = try? CPUTemperatureCollector(root: root).read()
+                if let celsius = sample?.celsius { #expect((-273...250).contains(celsius)) }
+            }
+        }
+    }
+}
