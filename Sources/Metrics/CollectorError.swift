@@ -13,6 +13,8 @@ public struct CollectorError: Error, Hashable, Sendable, CustomStringConvertible
         case malformed(String)
         /// The source holds more than the stated number of octets.
         case tooLarge(limit: Int)
+        /// The name of a host has no address; the text says why.
+        case unresolved(String)
         /// No answer came within the time allowed for it.
         case late(after: Duration)
         /// An earlier question is still without an answer, so this one was not asked.
@@ -41,6 +43,7 @@ extension CollectorError.Reason: CustomStringConvertible {
         case .system(let call, let number): "\(call): \(String(cString: strerror(number)))"
         case .malformed(let what): what
         case .tooLarge(let limit): "more than \(limit) octets"
+        case .unresolved(let why): why
         case .late(let time): "no answer within \(time)"
         case .stillWaiting: "an earlier reading has not come back yet"
         case .library(let what): what

@@ -46,6 +46,15 @@ import Testing
         #expect(sample.swap?.used == 0)
     }
 
+    @Test("percent is rounded as psutil rounds it: divided first, then multiplied")
+    func percentIsRoundedAsPsutilRounds()
+        throws
+    {
+        let tree = try HostTree()
+        tree.write("proc/meminfo", "MemTotal: 10000 kB\nMemFree: 1 kB\nMemAvailable: 9965 kB\n")
+        #expect(try MemoryCollector(root: tree.root).read()?.percent == 0.4)
+    }
+
     @Test("without a total there is no reading") func withoutATotalThereIsNo() throws {
         let tree = try HostTree()
         tree.write("proc/meminfo", "MemFree: 12 kB\n")

@@ -143,7 +143,8 @@ public final class MemoryCollector: Collector {
     }
 
     private static func percent(_ part: UInt64, of whole: UInt64) -> Double {
-        (100 * Double(part) / Double(whole)).roundedToTenths
+        // In psutil's order, for the sake of the last bit.
+        (Double(part) / Double(whole) * 100).roundedToTenths
     }
 }
 

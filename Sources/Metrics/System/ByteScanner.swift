@@ -158,6 +158,11 @@ struct ByteScanner {
         return copy.skip(text) && copy.isAtEnd
     }
 
+    /// Whether the rest is exactly these octets.
+    func isExactly(_ octets: [UInt8]) -> Bool {
+        octets.count == count && octets.elementsEqual(self.octets[min(position, self.octets.count)...])
+    }
+
     /// The rest as text; what is not UTF-8 becomes U+FFFD.
     var text: String { String(decoding: octets[min(position, octets.count)...], as: UTF8.self) }
 

@@ -1,0 +1,111 @@
+/// What the hddtemp daemon says, taken apart.
+///
+/// A record is `|drive|model|value|unit|`, so two records meet as `||`. The separator can be any octet; it is the first of the
+/// reply. A model can be empty, can contain the separator, and need not be UTF-8. A record of 128 octets or more is cut off by
+/// the daemon and followed by a zero octet and junk, as long as the record would have been (`daemon_send_msg` in its daemon.c).
+///
+/// So a record is found from its end: a value, a unit, and behind them another record or nothing. What stands between that and
+/// the record before it has to be a drive and a model. Where it is more than that, the record is what follows the last `||/`.
+struct HDDTempReply {
+    /// The drives of all records that can be read, in order.
+    private(set) var drives: [HDDTempSample.Drive] = []
+    /// How often there was something between the records that can be read, or behind them.
+    private(set) var unreadableCount = 0
+
+    private enum Value {
+        case celsius(Double)
+        case state(HDDTempSample.State)
+    }
+
+    init(_ octets: [UInt8]) {
+        guard let separator = octets.first else { return }
+        var octets = octets[...]
+        // The daemon ends no line; others that play it do.
+        while let last = octets.last, last == 0x0A || last == 0x0D, last != separator { octets.removeLast() }
+        var recordStart = 1
+        var fieldStart = 1
+        var fieldBefore: Range<Int>?
+        var position = 1
+        while position < octets.count {
+            guard octets[position] == separator else {
+                position += 1
+                continue
+            }
+            let endsRecord = position + 1 == octets.count || octets[position + 1] == separator
+            if endsRecord, let valueField = fieldBefore, valueField.lowerBound > recordStart,
+                let value = Self.value(octets[valueField], unit: octets[fieldStart..<position])
+            {
+                take(octets[recordStart..<(valueField.lowerBound - 1)], separator, value)
+                // Over the separator that the next record begins with.
+                position += 2
+                recordStart = position
+                fieldBefore = nil
+            } else {
+                fieldBefore = fieldStart..<position
+                position += 1
+            }
+            fieldStart = position
+        }
+        if recordStart < octets.count { unreadableCount += 1 }
+    }
+
+    /// Takes the drive and the model in front of a value.
+    private mutating func take(_ octets: ArraySlice<UInt8>, _ separator: UInt8, _ value: Value) {
+        let start = Self.lastStart(in: octets, separator)
+        if start != nil { unreadableCount += 1 }
+        let names = octets[(start ?? octets.startIndex)...]
+        guard let middle = names.firstIndex(of: separator), middle > names.startIndex, !names.contains(0) else {
+            if start == nil { unreadableCount += 1 }
+            return
+        }
+        let drive = String(decoding: names[..<middle], as: UTF8.self)
+        let model = String(decoding: names[(middle + 1)...], as: UTF8.self)
+        drives.append(Self.drive(drive, model: model.isEmpty || model == "???" ? nil : model, value))
+    }
+
+    /// Where a drive's path stands behind the end of one record and the beginning of another: behind the last `||`.
+    private static func lastStart(in octets: ArraySlice<UInt8>, _ separator: UInt8) -> Int? {
+        guard octets.count > 2 else { return nil }
+        for slash in stride(from: octets.endIndex - 1, to: octets.startIndex + 1, by: -1)
+        where octets[slash] == 0x2F && octets[slash - 1] == separator && octets[slash - 2] == separator {
+            return slash
+        }
+        return nil
+    }
+
+    private static func drive(_ name: String, model: String?, _ value: Value) -> HDDTempSample.Drive {
+        switch value {
+        case .celsius(let degrees): HDDTempSample.Drive(name: name, model: model, celsius: degrees, state: .ok)
+        case .state(let state): HDDTempSample.Drive(name: name, model: model, celsius: nil, state: state)
+        }
+    }
+
+    /// What a value and its unit mean; nil if they are not such.
+    private static func value(_ value: ArraySlice<UInt8>, unit: ArraySlice<UInt8>) -> Value? {
+        guard unit.count == 1, let unit = unit.first, unit == star || unit == celsius || unit == fahrenheit else {
+            return nil
+        }
+        for (name, state) in states where value.elementsEqual(name.utf8) { return .state(state) }
+        guard unit != star, let degrees = number(value) else { return nil }
+        let inCelsius = unit == fahrenheit ? (Double(degrees - 32) * 5 / 9).roundedToTenths : Double(degrees)
+        // Nothing that a sensor in a drive can have measured.
+        return inCelsius < -273 || inCelsius > 250 ? .state(.unknown) : .celsius(inCelsius)
+    }
+
+    private static let star: UInt8 = 0x2A
+    private static let celsius: UInt8 = 0x43
+    private static let fahrenheit: UInt8 = 0x46
+
+    private static let states: [(String, HDDTempSample.State)] = [
+        ("SLP", .sleeping), ("UNK", .unknown), ("NOS", .noSensor), ("NA", .notAvailable), ("ERR", .error),
+    ]
+
+    /// A decimal number of up to nine digits.
+    private static func number(_ octets: ArraySlice<UInt8>) -> Int? {
+        let isNegative = octets.first == 0x2D
+        let digits = octets.dropFirst(isNegative ? 1 : 0)
+        guard (1...9).contains(digits.count), digits.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+        let magnitude = digits.reduce(0) { $0 * 10 + Int($1 & 15) }
+        return isNegative ? -magnitude : magnitude
+    }
+}
