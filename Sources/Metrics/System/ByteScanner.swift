@@ -91,6 +91,20 @@ struct ByteScanner {
         return field
     }
 
+    /// The octets before the last `octet` of this line, which is gone over; nil if it does not occur on this line.
+    mutating func field(beforeLast octet: UInt8) -> ByteScanner? {
+        var end: Int?
+        var index = position
+        while index < octets.count, octets[index] != 0x0A {
+            if octets[index] == octet { end = index }
+            index &+= 1
+        }
+        guard let end else { return nil }
+        let field = ByteScanner(UnsafeRawBufferPointer(rebasing: octets[position..<end]))
+        position = end &+ 1
+        return field
+    }
+
     /// The decimal number after blanks; nil if there is none. What does not fit into 64 bits counts as the largest number.
     mutating func unsigned() -> UInt64? {
         let before = position
@@ -165,6 +179,15 @@ struct ByteScanner {
 
     /// The rest as text; what is not UTF-8 becomes U+FFFD.
     var text: String { String(decoding: octets[min(position, octets.count)...], as: UTF8.self) }
+
+    /// The rest without the blanks at its beginning and its end.
+    var trimmed: ByteScanner {
+        var start = position
+        var end = octets.count
+        while start < end, octets[start] == 0x20 || octets[start] == 0x09 { start &+= 1 }
+        while start < end, octets[end &- 1] == 0x20 || octets[end &- 1] == 0x09 { end &-= 1 }
+        return ByteScanner(UnsafeRawBufferPointer(rebasing: octets[min(start, end)..<end]))
+    }
 
     /// How many octets are left.
     var count: Int { octets.count - position }

@@ -2,7 +2,8 @@ import Glibc
 
 /// A file of the kernel's that is kept open and read again from its start at every reading, into memory that is kept too.
 ///
-/// A file that has gone, or whose device has, is opened anew at the next reading. Knows nothing of what the file says.
+/// A file that has gone, or whose device has, is opened anew at the next reading. A file that is no kernel's, `/etc/os-release`,
+/// say, is replaced by another when it changes, so it can be opened at every reading. Knows nothing of what the file says.
 final class SystemFile {
     /// How the kernel hands out what the file says.
     enum Form {
@@ -15,6 +16,7 @@ final class SystemFile {
 
     let path: String
     private let form: Form
+    private let keepsOpen: Bool
     private let limit: Int
     private var descriptor: Int32 = -1
     private var memory: UnsafeMutableRawPointer
@@ -22,17 +24,19 @@ final class SystemFile {
 
     /// - Parameters:
     ///   - form: `.pieces` is right for every file; `.whole` saves a system call.
+    ///   - keepsOpen: false for a file that may be replaced by another.
     ///   - limit: the number of octets that the file may have, at most.
-    init(path: String, form: Form = .pieces, limit: Int = 1 << 20) {
+    init(path: String, form: Form = .pieces, keepsOpen: Bool = true, limit: Int = 1 << 20) {
         self.path = path
         self.form = form
+        self.keepsOpen = keepsOpen
         self.limit = limit
         capacity = min(max(limit, 0) &+ 1, 4_096)
         memory = .allocate(byteCount: capacity, alignment: 1)
     }
 
     deinit {
-        if descriptor >= 0 { close(descriptor) }
+        closeDescriptor()
         memory.deallocate()
     }
 
@@ -53,6 +57,7 @@ final class SystemFile {
     private func fill() throws(CollectorError) -> Int {
         guard descriptor >= 0 else {
             try openAnew()
+            defer { if !keepsOpen { closeDescriptor() } }
             return try readWhole()
         }
         do throws(CollectorError) {
@@ -65,11 +70,15 @@ final class SystemFile {
     }
 
     private func openAnew() throws(CollectorError) {
-        if descriptor >= 0 { close(descriptor) }
-        descriptor = -1
+        closeDescriptor()
         // Not to wait for the other end, should it turn out to be a pipe.
         let opened = try attempt("open") { Int(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)) }
         descriptor = Int32(truncatingIfNeeded: opened)
+    }
+
+    private func closeDescriptor() {
+        if descriptor >= 0 { close(descriptor) }
+        descriptor = -1
     }
 
     private func readWhole() throws(CollectorError) -> Int {

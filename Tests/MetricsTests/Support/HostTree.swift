@@ -64,9 +64,9 @@ final class HostTree {
 /// The trees in `Fixtures/hosts`.
 enum Fixture {
     /// The folder of a host.
-    static func path(_ host: String, file: StaticString = #filePath) -> String {
-        // Tests/MetricsTests/Support/HostTree.swift, counted back.
-        let parts = "\(file)".split(separator: "/", omittingEmptySubsequences: false).dropLast(4)
+    static func path(_ host: String) -> String {
+        // Tests/MetricsTests/Support/HostTree.swift, counted back. Not an argument's default, which would be the caller's file.
+        let parts = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(4)
         return parts.joined(separator: "/") + "/Fixtures/hosts/" + host
     }
 

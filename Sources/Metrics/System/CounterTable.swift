@@ -1,0 +1,53 @@
+/// The counters of each device at the latest reading, by name, to compare the next reading with.
+///
+/// A device keeps its place from one reading to the next, mostly, so it is looked for there first. Memory is kept. Knows
+/// nothing of what the counters count.
+struct CounterTable<Counters> {
+    private var rows: [(name: String, counters: Counters)] = []
+    private var previousRows: [(name: String, counters: Counters)] = []
+    private var expected = 0
+    private var moment: SuspendingClock.Instant?
+
+    /// How many devices there are.
+    var count: Int { rows.count }
+
+    /// Forgets all.
+    mutating func removeAll() {
+        rows.removeAll(keepingCapacity: true)
+        previousRows.removeAll(keepingCapacity: true)
+        moment = nil
+    }
+
+    /// The seconds from the latest reading to `now`; nil where there was none. Not above 0 where the clock says so.
+    func seconds(until now: SuspendingClock.Instant) -> Double? {
+        guard let moment else { return nil }
+        let (seconds, attoseconds) = moment.duration(to: now).components
+        return Double(seconds) + Double(attoseconds) / 1e18
+    }
+
+    /// Makes the latest reading the previous one. `record` is to be called for each device then.
+    mutating func startReading(at now: SuspendingClock.Instant) {
+        swap(&rows, &previousRows)
+        rows.removeAll(keepingCapacity: true)
+        expected = 0
+        moment = now
+    }
+
+    /// Keeps the counters of a device; those that it had at the previous reading, nil if it was not there.
+    mutating func record(_ name: String, _ counters: Counters) -> Counters? {
+        rows.append((name, counters))
+        if expected >= previousRows.count || previousRows[expected].name != name {
+            guard let found = previousRows.firstIndex(where: { $0.name == name }) else { return nil }
+            expected = found
+        }
+        defer { expected += 1 }
+        return previousRows[expected].counters
+    }
+}
+
+extension UInt64 {
+    /// What the counter grew by, by the second; nil if it fell.
+    func rate(since before: UInt64, seconds: Double) -> Double? {
+        self < before ? nil : Double(self &- before) / seconds
+    }
+}
