@@ -15,8 +15,8 @@ public struct CPUSample: Hashable, Sendable {
 
 /// Reads `/proc/stat`: how busy the processors were since the last reading. The first reading has nothing to compare with.
 ///
-/// Everything counts as busy but idle and iowait; steal, irq and softirq do. The time of guests is already in that of user and
-/// nice. Source: Documentation/filesystems/proc.rst of the kernel, section 1.8.
+/// Everything counts as busy but idle and iowait; steal, irq and softirq do. The time of guests is not added: it is in that of
+/// user and nice already. Source: Documentation/filesystems/proc.rst of the kernel, section 1.8.
 public final class CPUCollector: Collector {
     public static let name = "cpu"
 
@@ -30,8 +30,6 @@ public final class CPUCollector: Collector {
         var irq: UInt64 = 0
         var softirq: UInt64 = 0
         var steal: UInt64 = 0
-        var guest: UInt64 = 0
-        var guestNice: UInt64 = 0
     }
 
     private struct Core {
@@ -84,7 +82,7 @@ public final class CPUCollector: Collector {
         return total
     }
 
-    /// The counters of a line; kernels before 2.6.33 list fewer than ten.
+    /// The counters of a line; kernels before 2.6.11 list fewer than these eight.
     private static func times(_ scanner: inout ByteScanner) -> Times? {
         var times = Times()
         guard let user = scanner.unsigned(), let nice = scanner.unsigned(), let system = scanner.unsigned(),
@@ -95,8 +93,6 @@ public final class CPUCollector: Collector {
         times.irq = scanner.unsigned() ?? 0
         times.softirq = scanner.unsigned() ?? 0
         times.steal = scanner.unsigned() ?? 0
-        times.guest = scanner.unsigned() ?? 0
-        times.guestNice = scanner.unsigned() ?? 0
         return times
     }
 
@@ -120,10 +116,9 @@ public final class CPUCollector: Collector {
         let working =
             grown(before.user, after.user) + grown(before.nice, after.nice) + grown(before.system, after.system)
             + grown(before.irq, after.irq) + grown(before.softirq, after.softirq) + grown(before.steal, after.steal)
-        let guests = grown(before.guest, after.guest) + grown(before.guestNice, after.guestNice)
-        let all = idle + working - guests
+        let all = idle + working
         guard all > 0 else { return 0 }
-        return min(100, max(0, 100 * (all - idle) / all)).roundedToTenths
+        return (100 * working / all).roundedToTenths
     }
 
     /// A counter may go backwards by itself (a suspended machine, a hypervisor): then nothing was added to it.

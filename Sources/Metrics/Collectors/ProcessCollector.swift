@@ -39,9 +39,11 @@ public final class ProcessCollector: Collector {
         memory.deallocate()
     }
 
+    /// Nil if there is no process to be seen, as in a folder that is no `/proc`.
     public func read(at now: SuspendingClock.Instant) throws(CollectorError) -> ProcessSample? {
         do throws(CollectorError) {
-            return try count(try openedDirectory())
+            let sample = try count(try openedDirectory())
+            return sample.total > 0 ? sample : nil
         } catch {
             // What was wrong with it may be over when it is opened anew.
             closeDirectory()
