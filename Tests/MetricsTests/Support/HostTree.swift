@@ -63,12 +63,14 @@ final class HostTree {
 
 /// The trees in `Fixtures/hosts`.
 enum Fixture {
-    /// The folder of a host.
-    static func path(_ host: String) -> String {
+    /// The folder that the package is in.
+    static var repository: String {
         // Tests/MetricsTests/Support/HostTree.swift, counted back. Not an argument's default, which would be the caller's file.
-        let parts = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(4)
-        return parts.joined(separator: "/") + "/Fixtures/hosts/" + host
+        #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(4).joined(separator: "/")
     }
+
+    /// The folder of a host.
+    static func path(_ host: String) -> String { repository + "/Fixtures/hosts/" + host }
 
     static func root(_ host: String) -> SystemRoot { SystemRoot(prefix: path(host)) }
 
