@@ -16,9 +16,10 @@ test:
 test-long:
 	PSISTATS_TEST_LONG=1 Scripts/test
 
-# Messages a second against rabbitmq-c; takes some minutes. See Benchmarks/README.md.
+# What a reading costs, and messages a second against rabbitmq-c; takes some minutes. See Benchmarks/README.md.
 bench:
 	Scripts/setup
+	Benchmarks/metrics
 	Benchmarks/run
 
 # A long fuzzing run; 'make test' has a short one.

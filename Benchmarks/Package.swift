@@ -12,7 +12,12 @@ let package = Package(
             name: "amqpwire-bench",
             dependencies: [.product(name: "AMQPWire", package: "psistats")],
             swiftSettings: [.treatAllWarnings(as: .error)]
-        )
+        ),
+        .executableTarget(
+            name: "hostmetrics-bench",
+            dependencies: [.product(name: "HostMetrics", package: "psistats")],
+            swiftSettings: [.treatAllWarnings(as: .error)]
+        ),
     ],
     swiftLanguageModes: [.v6]
 )

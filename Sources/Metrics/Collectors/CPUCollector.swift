@@ -118,7 +118,7 @@ public final class CPUCollector: Collector {
             + grown(before.irq, after.irq) + grown(before.softirq, after.softirq) + grown(before.steal, after.steal)
         let all = idle + working
         guard all > 0 else { return 0 }
-        return (100 * working / all).roundedToTenths
+        return (working / all * 100).roundedToTenths
     }
 
     /// A counter may go backwards by itself (a suspended machine, a hypervisor): then nothing was added to it.

@@ -142,8 +142,8 @@ public final class MemoryCollector: Collector {
         return MemorySample.Swap(percent: percent(used, of: total), total: total, used: used)
     }
 
+    /// Divided first and multiplied then, as psutil does it: the other way round, 35 of 10,000 is 0.3 and not 0.4.
     private static func percent(_ part: UInt64, of whole: UInt64) -> Double {
-        // In psutil's order, for the sake of the last bit.
         (Double(part) / Double(whole) * 100).roundedToTenths
     }
 }

@@ -32,7 +32,9 @@ public final class OSCollector: Collector {
     public init(root: SystemRoot = .running) {
         // Beside `/etc`, wherever that is, unless the host's root is known.
         let usr = root.mounts.isEmpty ? root.etc + "/../usr" : root.mounts + "/usr"
-        files = [root.etc + "/os-release", usr + "/lib/os-release"].map { SystemFile(path: $0, keepsOpen: false) }
+        files = [root.etc + "/os-release", usr + "/lib/os-release"].map {
+            SystemFile(path: $0, form: .whole, keepsOpen: false)
+        }
     }
 
     public func read(at now: SuspendingClock.Instant) throws(CollectorError) -> OSSample? {
@@ -91,6 +93,7 @@ public final class OSCollector: Collector {
     /// nothing.
     private static func value(_ rest: ByteScanner) -> String? {
         var octets: [UInt8] = []
+        octets.reserveCapacity(rest.count)
         var quote: UInt8?
         var isEscaped = false
         for octet in rest.remaining {

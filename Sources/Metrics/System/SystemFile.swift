@@ -7,8 +7,8 @@ import Glibc
 final class SystemFile {
     /// How the kernel hands out what the file says.
     enum Form {
-        /// All of it by one call, if there is room: `/proc/stat`, `/proc/meminfo`, `/proc/uptime`, `/proc/loadavg` and what is
-        /// in `/sys` (single_open in fs/seq_file.c of the kernel; kernfs).
+        /// All of it by one call, if there is room: `/proc/stat`, `/proc/meminfo`, `/proc/uptime`, `/proc/loadavg`, what is in
+        /// `/sys` (single_open in fs/seq_file.c of the kernel; kernfs), and files on a disk.
         case whole
         /// Possibly in pieces, which end with an empty one: `/proc/diskstats`, `/proc/net/dev`, `/proc/mounts`.
         case pieces
