@@ -4,7 +4,7 @@ import Glibc
 public struct ProcessSample: Hashable, Sendable {
     /// All processes, the kernel's own threads among them; threads of programs are not counted by themselves.
     public var total: Int
-    /// Those that run or wait for a processor. The one that reads this is among them.
+    /// Those that run or wait for a processor. The one that reads this is among them if it reads in its first thread.
     public var running: Int
     /// Those in a sleep that nothing can disturb, mostly because they wait for a disk.
     public var blocked: Int
