@@ -67,7 +67,10 @@ struct PsutilAnswer: Decodable {
     var ipaddr: Answered<[String]>?
     var processes: Answered<Processes>?
     var load: Answered<[Double]>?
-    var hddspace: Answered<[String: [Double]]>?
+    /// Devices by mount point.
+    var partitions: Answered<[String: String]>?
+    /// By mount point.
+    var hddspace: Answered<[String: Space]>?
 
     /// A value, or why psutil has none.
     struct Answered<Value: Decodable>: Decodable {
@@ -106,6 +109,27 @@ struct PsutilAnswer: Decodable {
         /// Reads, writes, octets read, octets written.
         var counters: [UInt64]
         var isWhole: Bool
+    }
+
+    /// All, used and free octets, and the percentage, as a list.
+    struct Space: Decodable, Equatable {
+        var total: UInt64
+        var used: UInt64
+        var free: UInt64
+        /// psutil says 0 where there is nothing to divide by.
+        var percent: Double
+
+        init(from decoder: any Decoder) throws {
+            var list = try decoder.unkeyedContainer()
+            total = try list.decode(UInt64.self)
+            used = try list.decode(UInt64.self)
+            free = try list.decode(UInt64.self)
+            percent = try list.decode(Double.self)
+        }
+
+        init(_ space: DiskSpaceSample.FileSystem) {
+            (total, used, free, percent) = (space.total, space.used, space.free, space.percent ?? 0)
+        }
     }
 
     struct Processes: Decodable, Equatable {

@@ -62,6 +62,7 @@ import Testing
             "net": "psutil reads the container's network, not that of its host",
             "processes": "there is no process with a state",
         ],
+        "storage": ["processes": "there is no process with a state"],
         "lxc-guest": ["swap": "psutil says -100 % where more is free than there is"],
     ]
 
