@@ -1,3 +1,4 @@
+import Glibc
 import HostMetrics
 
 /// What is measured: a name, and how to make something that takes one reading each time it is called.
@@ -34,7 +35,29 @@ struct Reading {
             Reading { ProcessCollector() },
             Reading { DiskIOCollector() },
             Reading { NetworkCollector() },
+            Reading { DiskSpaceCollector() },
+            Reading(name: "hddtemp, daemon") { HDDTempCollector(root: fixture("storage"), port: daemonPort) },
+            Reading(name: "hddtemp, drivetemp") { HDDTempCollector(root: fixture("storage"), port: closedPort) },
+            Reading(name: "cpu_temp, fixture") { CPUTemperatureCollector(root: fixture("server")) },
+            Reading { SensorsCollector() },
         ]
+    }
+
+    /// A made-up host; few machines that measure have sensors.
+    private static func fixture(_ host: String) -> SystemRoot {
+        // Benchmarks/Sources/hostmetrics-bench/Readings.swift, counted back.
+        let parts = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(4)
+        return SystemRoot(prefix: parts.joined(separator: "/") + "/Fixtures/hosts/" + host)
+    }
+
+    /// Where `Benchmarks/metrics` plays the hddtemp daemon, outside this process.
+    private static var daemonPort: UInt16 { port("HDDTEMP_PORT") ?? HDDTempCollector.usualPort }
+
+    /// Where it makes sure that nobody listens.
+    private static var closedPort: UInt16 { port("HDDTEMP_CLOSED_PORT") ?? HDDTempCollector.usualPort }
+
+    private static func port(_ variable: String) -> UInt16? {
+        getenv(variable).flatMap { UInt16(String(cString: $0)) }
     }
 
     init(name: String, make: @escaping () -> ((SuspendingClock.Instant) throws(CollectorError) -> Void)) {
