@@ -53,9 +53,12 @@ public final class MemoryCollector: Collector {
     }
 
     public func read(at now: SuspendingClock.Instant) throws(CollectorError) -> MemorySample? {
-        let values = try file.read { (scanner) throws(CollectorError) in Self.values(&scanner) }
-        guard let total = values.total, total > 0 else { throw file.error("has no line 'MemTotal'") }
-        guard let free = values.free else { throw file.error("has no line 'MemFree'") }
+        let (total, free, values) = try file.read { (scanner) throws(CollectorError) in
+            let values = Self.values(&scanner)
+            guard let total = values.total, total > 0 else { throw file.error("has no line 'MemTotal'") }
+            guard let free = values.free else { throw file.error("has no line 'MemFree'") }
+            return (total, free, values)
+        }
         var available = values.available ?? 0
         if available == 0 { available = estimate(values, free: free) }
         // A guest of LXC sees the limit of its group as the total, and the host's available memory.

@@ -133,8 +133,9 @@ public final class ProcessCollector: Collector {
     private func stateOfUnreadable(_ digits: UnsafeRawBufferPointer, call: String) throws(CollectorError) -> State {
         switch errno {
         case ENOENT, ESRCH, ENOTDIR: return .vanished
-        case EACCES, EPERM: return .another
-        default: throw failure(call, "\(path)/\(String(decoding: digits, as: UTF8.self))/stat")
+        // It would be the same with all others.
+        case EMFILE, ENFILE, ENOMEM: throw failure(call, "\(path)/\(String(decoding: digits, as: UTF8.self))/stat")
+        default: return .another
         }
     }
 

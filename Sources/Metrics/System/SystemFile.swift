@@ -2,8 +2,9 @@ import Glibc
 
 /// A file of the kernel's that is kept open and read again from its start at every reading, into memory that is kept too.
 ///
-/// A file that has gone, or whose device has, is opened anew at the next reading. A file that is no kernel's, `/etc/os-release`,
-/// say, is replaced by another when it changes, so it can be opened at every reading. Knows nothing of what the file says.
+/// A file that has gone, or whose device has, is opened anew at once; one that made no sense, at the next reading. A file that is
+/// no kernel's, `/etc/os-release`, say, is replaced by another when it changes, so it can be opened at every reading. Knows
+/// nothing of what the file says.
 final class SystemFile {
     /// How the kernel hands out what the file says.
     enum Form {
@@ -40,13 +41,19 @@ final class SystemFile {
         memory.deallocate()
     }
 
-    /// Reads all of the file and calls `body` with it.
+    /// Reads all of the file and calls `body` with it. Where either fails, the next reading opens the file anew.
     func read<Value>(
         _ body: (inout ByteScanner) throws(CollectorError) -> Value
     ) throws(CollectorError) -> Value {
-        let count = try fill()
-        var scanner = ByteScanner(UnsafeRawBufferPointer(start: memory, count: count))
-        return try body(&scanner)
+        do throws(CollectorError) {
+            let count = try fill()
+            var scanner = ByteScanner(UnsafeRawBufferPointer(start: memory, count: count))
+            return try body(&scanner)
+        } catch {
+            // The right one may be in its place by then.
+            closeDescriptor()
+            throw error
+        }
     }
 
     /// An error that names this file.
@@ -57,8 +64,9 @@ final class SystemFile {
     private func fill() throws(CollectorError) -> Int {
         guard descriptor >= 0 else {
             try openAnew()
-            defer { if !keepsOpen { closeDescriptor() } }
-            return try readWhole()
+            let count = try readWhole()
+            if !keepsOpen { closeDescriptor() }
+            return count
         }
         do throws(CollectorError) {
             return try readWhole()
