@@ -8,6 +8,13 @@ extension Double {
     /// The number with three decimals that is nearest to this one, as `printf("%.3f")` finds it.
     public var roundedToThousandths: Double { rounded(toParts: 1_000) }
 
+    /// How many percent `part` is of `whole`, with one decimal; 0 of nothing.
+    ///
+    /// Divided first and multiplied then, as psutil does it: the other way round, 35 of 10,000 is 0.3 and not 0.4.
+    static func percent(_ part: Double, of whole: Double) -> Double {
+        whole > 0 ? (part / whole * 100).roundedToTenths : 0
+    }
+
     private func rounded(toParts parts: Double) -> Double {
         // Numbers this large are further apart than the parts are.
         guard ulp * parts <= 1 else { return self }

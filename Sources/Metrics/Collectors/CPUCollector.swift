@@ -116,9 +116,7 @@ public final class CPUCollector: Collector {
         let working =
             grown(before.user, after.user) + grown(before.nice, after.nice) + grown(before.system, after.system)
             + grown(before.irq, after.irq) + grown(before.softirq, after.softirq) + grown(before.steal, after.steal)
-        let all = idle + working
-        guard all > 0 else { return 0 }
-        return (working / all * 100).roundedToTenths
+        return .percent(working, of: idle + working)
     }
 
     /// A counter may go backwards by itself (a suspended machine, a hypervisor): then nothing was added to it.

@@ -133,8 +133,7 @@ public final class DiskIOCollector: Collector {
     }
 
     private static func octets(sectors: UInt64) -> UInt64 {
-        let (octets, overflow) = sectors.multipliedReportingOverflow(by: 512)
-        return overflow ? .max : octets
+        sectors.multipliedClamped(by: 512)
     }
 
     /// Nil if a counter fell.

@@ -158,18 +158,14 @@ public final class DiskSpaceCollector: Collector {
     }
 
     private static func fileSystem(_ mount: Mount, _ usage: Usage) -> DiskSpaceSample.FileSystem {
-        func octets(_ blocks: UInt64) -> UInt64 {
-            let (octets, overflow) = blocks.multipliedReportingOverflow(by: usage.blockSize)
-            return overflow ? .max : octets
-        }
-        let used = octets(usage.blocks - min(usage.freeBlocks, usage.blocks))
-        let free = octets(usage.availableBlocks)
+        let used = (usage.blocks - min(usage.freeBlocks, usage.blocks)).multipliedClamped(by: usage.blockSize)
+        let free = usage.availableBlocks.multipliedClamped(by: usage.blockSize)
         return DiskSpaceSample.FileSystem(
             mountPoint: mount.mountPoint,
             device: mount.device,
             type: mount.type,
             percent: percent(used, of: used.addingClamped(free)),
-            total: octets(usage.blocks),
+            total: usage.blocks.multipliedClamped(by: usage.blockSize),
             used: used,
             free: free,
             inodes: inodes(usage)
@@ -183,8 +179,7 @@ public final class DiskSpaceCollector: Collector {
         return DiskSpaceSample.Inodes(percent: percent, total: usage.inodes, used: used, free: free)
     }
 
-    /// Divided first and multiplied then, as psutil does it: the other way round, 35 of 10,000 is 0.3 and not 0.4.
     private static func percent(_ part: UInt64, of whole: UInt64) -> Double? {
-        whole == 0 ? nil : (Double(part) / Double(whole) * 100).roundedToTenths
+        whole == 0 ? nil : .percent(Double(part), of: Double(whole))
     }
 }

@@ -65,7 +65,7 @@ public final class MemoryCollector: Collector {
         if available > total { available = min(free, total) }
         let used = total - available
         return MemorySample(
-            percent: Self.percent(used, of: total),
+            percent: .percent(Double(used), of: Double(total)),
             total: total,
             available: available,
             used: used,
@@ -77,8 +77,7 @@ public final class MemoryCollector: Collector {
         var values = Values()
         while var line = scanner.line() {
             guard let name = line.field(before: 0x3A), let number = line.unsigned() else { continue }
-            let value = number.multipliedReportingOverflow(by: 1_024)
-            let octets = value.overflow ? .max : value.partialValue
+            let octets = number.multipliedClamped(by: 1_024)
             if name.isExactly("MemTotal") {
                 values.total = octets
             } else if name.isExactly("MemFree") {
@@ -124,9 +123,7 @@ public final class MemoryCollector: Collector {
             // A container need not have it; the estimate is a coarser one then.
             return nil
         }
-        guard let pages else { return nil }
-        let (octets, overflow) = pages.multipliedReportingOverflow(by: UInt64(max(1, sysconf(Int32(_SC_PAGESIZE)))))
-        return overflow ? .max : octets
+        return pages?.multipliedClamped(by: UInt64(max(1, sysconf(Int32(_SC_PAGESIZE)))))
     }
 
     /// The sum of the "low" marks of all zones; nil if there is none.
@@ -142,19 +139,6 @@ public final class MemoryCollector: Collector {
     private static func swap(_ values: Values) -> MemorySample.Swap? {
         guard let total = values.swapTotal, let free = values.swapFree, total > 0 else { return nil }
         let used = total - min(free, total)
-        return MemorySample.Swap(percent: percent(used, of: total), total: total, used: used)
-    }
-
-    /// Divided first and multiplied then, as psutil does it: the other way round, 35 of 10,000 is 0.3 and not 0.4.
-    private static func percent(_ part: UInt64, of whole: UInt64) -> Double {
-        (Double(part) / Double(whole) * 100).roundedToTenths
-    }
-}
-
-extension UInt64 {
-    /// The sum, or the largest number where that is too large.
-    func addingClamped(_ other: UInt64) -> UInt64 {
-        let (sum, overflow) = addingReportingOverflow(other)
-        return overflow ? .max : sum
+        return MemorySample.Swap(percent: .percent(Double(used), of: Double(total)), total: total, used: used)
     }
 }

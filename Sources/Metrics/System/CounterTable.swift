@@ -6,6 +6,8 @@ struct CounterTable<Counters> {
     private var rows: [(name: String, counters: Counters)] = []
     private var previousRows: [(name: String, counters: Counters)] = []
     private var expected = 0
+    /// Where each device was at the previous reading; made when one is not where it was expected.
+    private var places: [String: Int]?
     private var moment: SuspendingClock.Instant?
 
     /// How many devices there are.
@@ -30,6 +32,7 @@ struct CounterTable<Counters> {
         swap(&rows, &previousRows)
         rows.removeAll(keepingCapacity: true)
         expected = 0
+        places = nil
         moment = now
     }
 
@@ -37,11 +40,19 @@ struct CounterTable<Counters> {
     mutating func record(_ name: String, _ counters: Counters) -> Counters? {
         rows.append((name, counters))
         if expected >= previousRows.count || previousRows[expected].name != name {
-            guard let found = previousRows.firstIndex(where: { $0.name == name }) else { return nil }
+            guard let found = place(of: name) else { return nil }
             expected = found
         }
         defer { expected += 1 }
         return previousRows[expected].counters
+    }
+
+    private mutating func place(of name: String) -> Int? {
+        if previousRows.isEmpty { return nil }
+        if let places { return places[name] }
+        let places = Dictionary(previousRows.indices.map { (previousRows[$0].name, $0) }) { first, _ in first }
+        self.places = places
+        return places[name]
     }
 }
 
