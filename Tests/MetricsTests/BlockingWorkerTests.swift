@@ -221,4 +221,45 @@ import Testing
         #expect(wrong.load(ordering: .relaxed) == 0)
         #expect(becomesTrue { worker.threadCount <= 2 })
     }
+
+    /// Passes a gate, and has a sample or an error, in turns.
+    private final class SlowCollector: Collector {
+        static let name = "slow"
+        let gate: Gate
+        private var count = 0
+
+        init(gate: Gate) { self.gate = gate }
+
+        func read(at now: SuspendingClock.Instant) throws(CollectorError) -> Int? {
+            gate.pass()
+            count += 1
+            guard count % 2 == 1 else { throw CollectorError(source: "gate", reason: .malformed("\(count)")) }
+            return count
+        }
+    }
+
+    @Test("a collector is read under a deadline, and not again while it is out; its errors are its own")
+    func aCollectorIsReadUnder() throws {
+        let worker = BlockingWorker(name: "test")
+        let (slow, other) = (SlowCollector(gate: try Gate()), SlowCollector(gate: try Gate()))
+        func failure(_ collector: SlowCollector, within time: Duration = .seconds(60)) -> CollectorError.Reason? {
+            do throws(CollectorError) {
+                _ = try worker.read(collector, within: time)
+                return nil
+            } catch {
+                return error.reason
+            }
+        }
+        #expect(failure(slow, within: .milliseconds(1)) == .late(after: .milliseconds(1)))
+        #expect(failure(slow) == .stillWaiting)
+        other.gate.open()
+        #expect(try worker.read(other, within: .seconds(60)) == 1)
+        slow.gate.open()
+        slow.gate.open()
+        #expect(becomesTrue { failure(slow) != .stillWaiting })
+        slow.gate.open()
+        #expect(try worker.read(slow, within: .seconds(60)) == 3)
+        slow.gate.open()
+        #expect(failure(slow) == .malformed("4"))
+    }
 }

@@ -111,6 +111,27 @@ struct SensorsRealTests {
         #expect(Set(answers.map(\.readings.count)).count == 1)
     }
 
+    @Test("a driver that does not answer is given up at the deadline, and not asked again while it is out")
+    func aDriverThatDoesNotAnswer() throws {
+        let sensors = try machine()
+        let input = "class/hwmon/hwmon0/temp1_input"
+        let (_, answers) = try sensors.ask(
+            deadline: 2_000,
+            changes: [
+                {
+                    // Whoever opens a pipe to read from it waits for somebody who writes to it.
+                    sensors.tree.remove(input)
+                    try #require(mkfifo("\(sensors.tree.path)/\(input)", 0o600) == 0)
+                }, {}, {},
+            ]
+        )
+        #expect(answers[0]["coretemp-isa-0000.temp1"]?.value == 47)
+        #expect(
+            answers.map(\.errors) == [[], ["libsensors.so.5: no answer within 2.0 seconds"]]
+                + Array(repeating: ["libsensors.so.5: an earlier reading has not come back yet"], count: 2)
+        )
+    }
+
     @Test("an input that nobody may read has no value") func anInputThatNobodyMayRead() throws {
         let sensors = try machine()
         #expect(chmod("\(sensors.tree.path)/class/hwmon/hwmon0/temp1_input", 0o200) == 0)

@@ -2,7 +2,8 @@ import Glibc
 import HostMetrics
 
 // Prints what the sensors say, for tests that need a process of their own to see a /sys of their own. Reads again for every line
-// of its input until that ends. Arguments are the sensors to choose; without any it is all. Fields are parted by U+001F.
+// of its input until that ends. Arguments are the sensors to choose; without any it is all. `SENSORS_DEADLINE` is the time that a
+// reading may take, in milliseconds. Fields are parted by U+001F.
 
 /// One line of output.
 func say(_ fields: String...) {
@@ -10,7 +11,8 @@ func say(_ fields: String...) {
 }
 
 let chosen = CommandLine.arguments.dropFirst().map { SensorsCollector.Choice($0) }
-let collector = SensorsCollector(choices: chosen.isEmpty ? nil : chosen)
+let deadline = getenv("SENSORS_DEADLINE").flatMap { Int(String(cString: $0)) } ?? 60_000
+let collector = SensorsCollector(choices: chosen.isEmpty ? nil : chosen, deadline: .milliseconds(deadline))
 repeat {
     do throws(CollectorError) {
         if let sample = try collector.read() {

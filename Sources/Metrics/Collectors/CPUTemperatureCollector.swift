@@ -23,64 +23,26 @@ public struct CPUTemperatureSample: Hashable, Sendable {
 /// says something below -273 or above 250 degrees is passed over. What was found stays open; the machine is looked over again
 /// once a minute, and, as long as the first choice gives no value, whenever a driver has come or gone.
 ///
+/// A driver can keep a reading waiting (that of `acpitz` runs the mainboard's own program), so it is taken on a thread of its own,
+/// under a deadline; a driver that does not answer is not asked again until it came back.
+///
 /// Source: Documentation/hwmon/sysfs-interface.rst, coretemp.rst and k10temp.rst, Documentation/driver-api/thermal/sysfs-api.rst
 /// of the kernel.
 public final class CPUTemperatureCollector: Collector {
     public static let name = "cpu_temp"
 
-    private let hwmon: HwmonTree
-    private let zones: String
-    private var choices: [CPUTemperatureChoice] = []
-    private var discovered: SuspendingClock.Instant?
-    private var fingerprint: UInt64 = 0
+    private let search: CPUTemperatureSearch
+    private let deadline: Duration
+    private let worker = BlockingWorker(name: "cpu_temp")
 
-    public init(root: SystemRoot = .running) {
-        hwmon = HwmonTree(root: root)
-        zones = root.sys + "/class/thermal"
+    /// - Parameter deadline: how long a reading may take.
+    public init(root: SystemRoot = .running, deadline: Duration = .seconds(10)) {
+        search = CPUTemperatureSearch(root: root)
+        self.deadline = deadline
     }
 
-    /// - Throws: when there are sensors and none of them can be read.
+    /// - Throws: when there are sensors and none of them can be read; when a driver does not answer.
     public func read(at now: SuspendingClock.Instant) throws(CollectorError) -> CPUTemperatureSample? {
-        if discovered.map({ now - $0 >= .seconds(60) || now < $0 }) ?? true { try discover(at: now) }
-        if let sample = firstChoice() { return sample }
-        if try latestFingerprint() != fingerprint {
-            try discover(at: now)
-            if let sample = firstChoice() { return sample }
-        }
-        return try anyChoice()
-    }
-
-    private func latestFingerprint() throws(CollectorError) -> UInt64 {
-        try SystemFolder.fingerprint(of: hwmon.path) &* 31 &+ SystemFolder.fingerprint(of: zones)
-    }
-
-    private func discover(at now: SuspendingClock.Instant) throws(CollectorError) {
-        choices.removeAll(keepingCapacity: true)
-        discovered = nil
-        fingerprint = try latestFingerprint()
-        choices = try CPUTemperatureChoice.all(chips: hwmon.chips(), zones: zones)
-        discovered = now
-    }
-
-    private func firstChoice() -> CPUTemperatureSample? {
-        do throws(CollectorError) {
-            return try choices.first?.read()
-        } catch {
-            // The others are tried before it is said.
-            return nil
-        }
-    }
-
-    private func anyChoice() throws(CollectorError) -> CPUTemperatureSample? {
-        var failure: CollectorError?
-        for choice in choices {
-            do throws(CollectorError) {
-                if let sample = try choice.read() { return sample }
-            } catch {
-                failure = failure ?? error
-            }
-        }
-        if let failure { throw failure }
-        return nil
+        try worker.read(search, at: now, within: deadline, source: search.path)
     }
 }

@@ -7,7 +7,8 @@ import Synchronization
 /// chip comes or goes, the library looks for chips again.
 ///
 /// The library is one for the whole process and cannot do two things at once, so collectors wait for each other. A driver can
-/// keep a reading waiting for ever: take readings on a thread that can be spared.
+/// keep a reading waiting for ever, so it is taken on a thread of its own, under a deadline; when it is late, the library is not
+/// used again until it came back.
 ///
 /// Chips are always those below `/sys`, whose place is fixed in the library; of the `SystemRoot` only `etc` counts. Two chips of
 /// one name are taken by the library to have the same features, those of the first that the kernel lists.
@@ -32,6 +33,8 @@ public final class SensorsCollector: Collector {
     private let etc: String
     private let libraryName: String
     private let choices: [Choice]?
+    private let deadline: Duration
+    private let worker = BlockingWorker(name: "sensors")
     private var selection: Selection?
 
     /// Which entries of a session are wanted.
@@ -41,34 +44,52 @@ public final class SensorsCollector: Collector {
         var missing: [String]
     }
 
-    /// - Parameter choices: the sensors that are wanted; nil for all.
-    public convenience init(root: SystemRoot = .running, choices: [Choice]? = nil) {
-        self.init(root: root, choices: choices, library: "libsensors.so.5")
+    /// - Parameters:
+    ///   - choices: the sensors that are wanted; nil for all.
+    ///   - deadline: how long a reading may take.
+    public convenience init(root: SystemRoot = .running, choices: [Choice]? = nil, deadline: Duration = .seconds(10)) {
+        self.init(root: root, choices: choices, deadline: deadline, library: "libsensors.so.5")
     }
 
-    init(root: SystemRoot, choices: [Choice]?, library: String) {
+    init(root: SystemRoot, choices: [Choice]?, deadline: Duration = .seconds(10), library: String) {
         etc = root.etc
         libraryName = library
         self.choices = choices
+        self.deadline = deadline
     }
 
-    /// - Throws: `.library` if libsensors is not there or does not work; the text says what to do.
+    /// - Throws: `.library` if libsensors is not there or does not work; the text says what to do. `.late` or `.stillWaiting` if a
+    ///   driver does not answer.
     public func read(at now: SuspendingClock.Instant) throws(CollectorError) -> SensorsSample? {
         if let failure = SensorsReports.fatalFailure {
             throw CollectorError(source: libraryName, reason: .library(failure))
         }
-        let (libraryName, etc, choices, known) = (libraryName, etc, choices, selection)
-        let (sample, used) = try SensorsSession.shared.withLock {
-            (session) throws(CollectorError) -> (SensorsSample, Selection) in
-            try session.refresh(library: libraryName, etc: etc)
-            let selection =
-                known.flatMap { $0.generation == session.generation ? $0 : nil }
-                ?? Self.selection(of: choices, from: session)
-            return (Self.sample(selection, from: session), selection)
+        let outcome = worker.run(Self.name, within: deadline) { [libraryName, etc, choices, selection] in
+            Self.read(libraryName, etc: etc, choices, selection)
         }
+        let (sample, used) = try outcome.value(of: libraryName, within: deadline).get()
         selection = used
         let isNothing = sample.readings.isEmpty && sample.missing.isEmpty && sample.warnings.isEmpty
         return isNothing ? nil : sample
+    }
+
+    private static func read(
+        _ libraryName: String,
+        etc: String,
+        _ choices: [Choice]?,
+        _ known: Selection?
+    ) -> Result<(SensorsSample, Selection), CollectorError> {
+        SensorsSession.shared.withLock { session in
+            do throws(CollectorError) {
+                try session.refresh(library: libraryName, etc: etc)
+            } catch {
+                return .failure(error)
+            }
+            let selection =
+                known.flatMap { $0.generation == session.generation ? $0 : nil }
+                ?? selection(of: choices, from: session)
+            return .success((sample(selection, from: session), selection))
+        }
     }
 
     private static func sample(_ selection: Selection, from session: borrowing SensorsSession) -> SensorsSample {

@@ -85,6 +85,28 @@ public final class BlockingWorker: Sendable {
         if let refusal { completion(Self.outcome(of: refusal)) }
     }
 
+    /// Has `collector` take a reading on another thread and waits for it, at most for `time`. Not to be read in any other way.
+    ///
+    /// - Throws: what the collector throws, and `.late` or `.stillWaiting` about `source`.
+    public func read<One: Collector & SendableMetatype>(
+        _ collector: One,
+        at now: SuspendingClock.Instant = .now,
+        within time: Duration,
+        source: String = One.name
+    ) throws(CollectorError) -> One.Sample? {
+        // What runs with one key happens one after another, so only one thread at a time has the collector.
+        nonisolated(unsafe) let collector = collector
+        let outcome = run("\(One.name) \(ObjectIdentifier(collector))", within: time) {
+            () -> Result<One.Sample?, CollectorError> in
+            do throws(CollectorError) {
+                return .success(try collector.read(at: now))
+            } catch {
+                return .failure(error)
+            }
+        }
+        return try outcome.value(of: source, within: time).get()
+    }
+
     /// Where the thread that runs the work leaves its result for the one that waits.
     // Unchecked: it is touched under the crew's lock only.
     private final class Reply<Value>: @unchecked Sendable {

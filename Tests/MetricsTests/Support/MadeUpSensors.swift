@@ -78,12 +78,20 @@ final class MadeUpSensors {
     ///
     /// - Parameters:
     ///   - choices: the sensors that the collector is to read; none for all.
+    ///   - deadline: how long one of its readings may take, in milliseconds.
     ///   - changes: what happens between one of its readings and the next.
-    func ask(choosing choices: [String] = [], changes: [() throws -> Void] = []) throws -> (Witness, [Answer]) {
+    func ask(
+        choosing choices: [String] = [],
+        deadline: Int = 60_000,
+        changes: [() throws -> Void] = []
+    ) throws -> (Witness, [Answer]) {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments =
-            ["timeout", "60", "unshare", "-m", "sh", "-c", Self.script, "sh", tree.path, Self.program] + choices
+            [
+                "SENSORS_DEADLINE=\(deadline)", "timeout", "60", "unshare", "-m", "sh", "-c", Self.script, "sh",
+                tree.path, Self.program,
+            ] + choices
         let (input, output, errors) = (Pipe(), Pipe(), Pipe())
         (process.standardInput, process.standardOutput, process.standardError) = (input, output, errors)
         try process.run()
