@@ -33,6 +33,7 @@ let package = Package(
             name: "HostMetrics",
             dependencies: ["CLinux", "CSensors"],
             path: "Sources/Metrics",
+            exclude: ["README.md"],
             swiftSettings: strict
         ),
         .executableTarget(
