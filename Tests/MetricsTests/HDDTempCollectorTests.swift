@@ -165,6 +165,16 @@ import Testing
         #expect(try other.read()?.drives == [Self.drive])
     }
 
+    @Test("where the daemon's host is not found the driver is asked, and what is wrong is told")
+    func whereTheDaemonsHostIs() throws {
+        let collector = HDDTempCollector(root: Fixture.root("storage"), host: "", deadline: .seconds(60))
+        let sample = try #require(try collector.read())
+        #expect(sample.source == .drivetemp)
+        #expect(sample.drives.count == 3)
+        #expect(sample.failures.first?.source == "tcp://:7634")
+        #expect(sample.failures.count == 2)
+    }
+
     @Test("a host is found by its address, as localhost, and by its name") func aHostIsFoundByIts() throws {
         let daemon = try PlayedDaemon { PlayedDaemon.send(Self.record, to: $0) }
         // The last is looked up, in /etc/hosts.

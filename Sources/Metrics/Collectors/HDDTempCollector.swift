@@ -4,7 +4,7 @@ import Glibc
 public struct HDDTempSample: Hashable, Sendable {
     public var drives: [Drive]
     public var source: Source
-    /// What could not be read, beside `drives`: records of the daemon's that make no sense, the rest of a reply that broke off,
+    /// What could not be read, beside `drives`: the daemon, unless there just is none; records of the daemon's that make no sense, the rest of a reply that broke off,
     /// a drive whose driver failed.
     public var failures: [CollectorError]
 
@@ -41,12 +41,12 @@ public struct HDDTempSample: Hashable, Sendable {
     }
 }
 
-/// Asks the hddtemp daemon how warm the drives are, or the kernel's driver `drivetemp` where nobody listens.
+/// Asks the hddtemp daemon how warm the drives are, or the kernel's driver `drivetemp` where no daemon is reached.
 ///
 /// The daemon is connected to anew at each reading, under one deadline. It asks the drives once in 60 seconds, so reading more
 /// often gains nothing. A reply that breaks off or is partly junk yields the drives that it names properly.
 ///
-/// The driver is asked only when the connection is refused. Each drive is asked under the same deadline; one that does not
+/// The driver is asked only when there is no connection. Each drive is asked under the same deadline; one that does not
 /// answer is not asked again until it came back. The driver cannot tell that a drive sleeps. Asking need not wake one, but some
 /// (WD120EFAX, say) count it as use, and then never go to sleep: Documentation/hwmon/drivetemp.rst of the kernel.
 public final class HDDTempCollector: Collector {
@@ -75,20 +75,22 @@ public final class HDDTempCollector: Collector {
         self.deadline = deadline
     }
 
-    /// - Throws: why there is no reply; where nobody listens, only if the driver has no drives either.
+    /// - Throws: why there is no reply; where there is no connection, only if the driver has no drives either.
     public func read(at now: SuspendingClock.Instant) throws(CollectorError) -> HDDTempSample? {
+        let answer: TCPSource.Reply
         do throws(CollectorError) {
-            return try askDaemon()
+            answer = try daemon.read(within: deadline, lookingUpWith: worker)
         } catch {
-            guard error.reason == .system(call: "connect", errno: ECONNREFUSED) else { throw error }
-            let sample = try driver.read(within: deadline, worker)
-            guard let sample else { throw error }
+            guard var sample = try driver.read(within: deadline, worker) else { throw error }
+            // Most machines have no daemon, and that is all right. What else is wrong with it should not go unnoticed.
+            let isAbsent = error.reason == .system(call: "connect", errno: ECONNREFUSED)
+            if !isAbsent { sample.failures.insert(error, at: 0) }
             return sample
         }
+        return try sample(of: answer)
     }
 
-    private func askDaemon() throws(CollectorError) -> HDDTempSample {
-        let answer = try daemon.read(within: deadline, lookingUpWith: worker)
+    private func sample(of answer: TCPSource.Reply) throws(CollectorError) -> HDDTempSample {
         let reply = HDDTempReply(answer.octets)
         var failures: [CollectorError] = []
         if let failure = answer.failure { failures.append(failure) }
