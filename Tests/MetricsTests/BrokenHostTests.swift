@@ -45,21 +45,12 @@ import Testing
         }
     }
 
-    /// The paths of all files in a tree.
-    private static func files(in tree: HostTree) throws -> [String] {
-        let all = try #require(FileManager.default.subpaths(atPath: tree.path))
-        return all.filter { path in
-            var status = stat()
-            return stat("\(tree.path)/\(path)", &status) == 0 && status.st_mode & S_IFMT == S_IFREG
-        }.sorted()
-    }
-
     @Test("every file of every host may be cut off anywhere, also between two readings", arguments: hosts)
     func everyFileOfEveryHost(host: String) throws {
         let tree = try HostTree(copying: host)
         let worker = BlockingWorker(name: "broken-host")
         let start = SuspendingClock.now
-        for file in try Self.files(in: tree) {
+        for file in try Fixture.files(in: tree.path) {
             let whole = try Fixture.octets(at: "\(tree.path)/\(file)")
             // These are there before and keep the file open, others come when it is cut off already.
             let old = Self.readings(of: file, tree.root, worker)
@@ -104,7 +95,7 @@ import Testing
         let tree = try HostTree(copying: host)
         let worker = BlockingWorker(name: "broken-host")
         var now = SuspendingClock.now
-        for file in try Self.files(in: tree) {
+        for file in try Fixture.files(in: tree.path) {
             let path = "\(tree.path)/\(file)"
             let whole = try Fixture.octets(at: path)
             for impostor in Impostor.allCases {

@@ -13,8 +13,9 @@ final class HostTree {
         let made = try #require(mkdtemp(&template))
         path = String(cString: made)
         if let host {
-            for entry in try FileManager.default.contentsOfDirectory(atPath: Fixture.path(host)) {
-                try FileManager.default.copyItem(atPath: "\(Fixture.path(host))/\(entry)", toPath: "\(path)/\(entry)")
+            // Not by FileManager, which would give the copies to the originals' owner.
+            for file in try Fixture.files(in: Fixture.path(host)) {
+                write(file, try Fixture.octets(at: "\(Fixture.path(host))/\(file)"))
             }
         }
         for folder in ["proc", "sys", "etc"] { makeFolder(folder) }
@@ -73,6 +74,15 @@ enum Fixture {
     static func path(_ host: String) -> String { repository + "/Fixtures/hosts/" + host }
 
     static func root(_ host: String) -> SystemRoot { SystemRoot(prefix: path(host)) }
+
+    /// The paths of all regular files below a folder, without that of the folder.
+    static func files(in folder: String) throws -> [String] {
+        let all = try #require(FileManager.default.subpaths(atPath: folder))
+        return all.filter { path in
+            var status = stat()
+            return stat("\(folder)/\(path)", &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+        }.sorted()
+    }
 
     static func octets(at path: String) throws -> [UInt8] {
         Array(try Data(contentsOf: URL(fileURLWithPath: path)))
