@@ -10,7 +10,10 @@ extension ConnectionDriver {
         do throws(AMQPError) {
             try await consume(record, asRecovery: false)
         } catch {
-            state.withLock { state in _ = state.unregister(record) }
+            // It may have started in the meantime, and got something.
+            perform { state in
+                if state.unregister(record) { state.giveBack(record) }
+            }
             throw error
         }
         return record
