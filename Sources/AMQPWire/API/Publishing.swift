@@ -54,7 +54,10 @@ public struct PublishReceipt: Sendable {
             let waiter = try state.core.waitForConfirm(tag, channel: number, deadline: deadline)
             return waiter.map { .wait($0) } ?? .done
         }
-        if kept != nil { return .goOn }
+        if kept != nil {
+            try state.mayComeBack(record)
+            return .goOn
+        }
         throw AMQPError(
             .connectionLost,
             scope: .message,
@@ -269,7 +272,9 @@ extension AMQPChannel {
                     let waiter = try state.core.waitForConfirms(channel: number, deadline: deadline)
                     return waiter.map { .wait($0) } ?? .done
                 }
-                return record.kept.isEmpty ? .done : .goOn
+                if record.kept.isEmpty { return .done }
+                try state.mayComeBack(record)
+                return .goOn
             }
             do throws(AMQPError) {
                 switch step {
