@@ -69,6 +69,7 @@ extension ConnectionDriver {
                     return nil
                 }
                 if let error = record.closed { throw error }
+                if record.isClosing { throw AMQPError.closedHere }
                 let (number, waiter) = try state.core.openChannel(
                     confirmWindow: record.confirmWindow,
                     deadline: deadline
@@ -102,8 +103,8 @@ extension ConnectionDriver {
     /// Closes a channel and forgets it.
     func closeChannel(_ record: ChannelRecord) async throws(AMQPError) {
         let deadline = deadline(configuration.callTimeout)
-        let reason = AMQPError(.closed, scope: .channel, "the channel was closed by this program")
         let waiter = try perform { (state) throws(AMQPError) -> WaiterID? in
+            record.isClosing = true
             guard record.closed == nil, let number = record.number else { return nil }
             // The number is the channel's no longer: once the broker has answered, another may get it.
             state.channelsByNumber[number] = nil
@@ -116,7 +117,7 @@ extension ConnectionDriver {
         }
         ending { state, aftermath in
             state.forget(record)
-            record.end(reason, &aftermath)
+            record.end(.closedHere, &aftermath)
         }
         // That the connection went meanwhile closes the channel just as well.
         if let failure, failure.scope == .channel, failure.code != .closed { throw failure }
@@ -124,14 +125,13 @@ extension ConnectionDriver {
 
     /// Closes a channel that nobody holds any more, without waiting.
     func abandonChannel(_ record: ChannelRecord) {
-        let reason = AMQPError(.closed, scope: .channel, "the channel was closed by this program")
         var aftermath = Aftermath()
         perform { state in
             guard record.closed == nil else { return }
             let number = record.number
             state.forget(record)
             if let number { state.core.abandonChannel(number) }
-            record.end(reason, &aftermath)
+            record.end(.closedHere, &aftermath)
         }
         aftermath.resumeReaders()
     }
@@ -168,5 +168,12 @@ extension ConnectionDriver {
             state.core.transportEnded(error)
             state.startClosing(error)
         }
+    }
+}
+
+extension AMQPError {
+    /// Of calls on a channel that this program has closed, or is closing.
+    static var closedHere: AMQPError {
+        AMQPError(.closed, scope: .channel, "the channel was closed by this program", delivery: .notSent)
     }
 }

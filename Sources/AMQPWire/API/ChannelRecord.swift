@@ -26,8 +26,12 @@ final class ChannelRecord: @unchecked Sendable {
     var hasUncommitted = false
     /// The present transaction went down with its connection, in part at least.
     var lostTransaction = false
+    /// This program closes it: recovery leaves it alone.
+    var isClosing = false
     /// Why the channel is closed for good.
     var closed: AMQPError?
+    /// The channel does not come back.
+    var isOver: Bool { isClosing || closed != nil }
     var publishing = Publishing.plain
     /// Prefetch counts set by `setQoS`, for the channel as a whole and for consumers to come.
     var channelPrefetch: UInt16?

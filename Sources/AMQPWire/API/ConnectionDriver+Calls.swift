@@ -52,6 +52,7 @@ extension ConnectionDriver {
         asRecovery: Bool
     ) throws(AMQPError) -> UInt16? {
         if let error = channel.closed { throw error.with(delivery: .notSent) }
+        if channel.isClosing { throw AMQPError.closedHere }
         switch state.mode {
         case .closed(let error): throw error.with(delivery: .notSent)
         case .open:

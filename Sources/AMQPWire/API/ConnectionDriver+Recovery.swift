@@ -104,7 +104,7 @@ extension ConnectionDriver {
         } catch {
             let isClosing = state.withLock { state in
                 channel.isBeingRestored = false
-                return channel.closed != nil || !state.channels.contains { $0 === channel }
+                return channel.isOver || !state.channels.contains { $0 === channel }
             }
             // Closed by this program meanwhile: there is nothing to restore.
             if isClosing, error.scope == .channel { return }
@@ -114,7 +114,7 @@ extension ConnectionDriver {
         ending { state, aftermath in
             channel.isBeingRestored = false
             // Closed by the broker at what was sent last, and the connection is still there.
-            if failure == nil, channel.number == nil, channel.closed == nil, case .restoring = state.mode {
+            if failure == nil, channel.number == nil, !channel.isOver, case .restoring = state.mode {
                 failure = AMQPError(.channelClosed, scope: .channel, "the broker closed the channel as it was restored")
             }
             guard let failure else { return }
