@@ -193,6 +193,8 @@ final class ConsumerRecord: @unchecked Sendable {
     let tag: AMQPText
     var queue: String
     let options: Options
+    /// The opening of the channel on which the broker was asked for it last.
+    var epoch: UInt64 = 0
     /// The broker knows of it, and counts it among the consumers of its queue.
     var isStarted = false
     private var waiting: RingBuffer<Arrival>

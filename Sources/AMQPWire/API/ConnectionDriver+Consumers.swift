@@ -27,7 +27,8 @@ extension ConnectionDriver {
         let waiters = try await onChannel(channel, deadline: deadline, asRecovery: asRecovery) {
             (state, number) throws(AMQPError) -> (limiting: [WaiterID], starting: WaiterID)? in
             let known = channel.consumers[record.tag]
-            if asRecovery, known !== record { return nil }
+            // Its reader is gone, or the broker has been asked for it on this connection.
+            if asRecovery, known !== record || record.epoch == channel.epoch { return nil }
             if !asRecovery, known != nil {
                 throw AMQPError(
                     .invalidArgument,
@@ -47,6 +48,7 @@ extension ConnectionDriver {
                 channel.prefetchInForce = prefetchCount
             }
             channel.consumers[record.tag] = record
+            record.epoch = channel.epoch
             return (limiting, try state.core.call(.basicConsume(record.request), channel: number, deadline: deadline))
         }
         guard let waiters else { return }
