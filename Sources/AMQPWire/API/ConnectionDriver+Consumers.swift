@@ -95,16 +95,12 @@ extension ConnectionDriver {
         end(record)
         let channel = record.channel
         perform { state in
-            guard state.unregister(record), let number = channel.number else { return }
+            guard state.unregister(record) else { return }
             // First the cancel, then what goes back: else it would come again.
-            if record.options.noAck {
-                // Answered, so that the core knows until when something may come that is not to be given back.
-                state.core.abandonConsumer(record.tag, channel: number)
-            } else {
-                let cancel = Method.BasicCancel(consumerTag: record.tag, noWait: true)
-                try? state.core.send(.basicCancel(cancel), channel: number)
-                state.giveBack(record)
+            if let number = channel.number, record.epoch == channel.epoch {
+                state.core.abandonConsumer(record.tag, noAck: record.options.noAck, channel: number)
             }
+            state.giveBack(record)
         }
     }
 

@@ -19,6 +19,11 @@ final class ChannelCore: @unchecked Sendable {
         /// Nil once the caller gave up.
         var waiter: WaiterID?
         var request: Method
+
+        /// Whether it starts the consumer with a tag.
+        func isStart(of tag: AMQPText) -> Bool {
+            if case .basicConsume(let consume) = request { consume.consumerTag == tag } else { false }
+        }
     }
 
     /// More publishes than this are never unconfirmed, whatever was asked for.

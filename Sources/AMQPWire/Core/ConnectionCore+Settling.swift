@@ -41,11 +41,35 @@ extension ConnectionCore {
         return newest
     }
 
-    /// Cancels a consumer whose end nobody waits for.
-    mutating func abandonConsumer(_ tag: AMQPText, channel number: UInt16) {
-        guard let channel = channel(number), channel.phase != .closing else { return }
-        let cancel = Method.basicCancel(.init(consumerTag: tag))
-        channel.queue.append(ChannelCore.Call(waiter: nil, request: cancel))
-        startNextCall(channel)
+    /// Cancels a consumer whose end nobody waits for. One whose start is not answered yet is cancelled after its consume-ok.
+    mutating func abandonConsumer(_ tag: AMQPText, noAck: Bool, channel number: UInt16) {
+        guard let channel = channel(number), channel.phase != .closing, !abandonStart(of: tag, channel) else { return }
+        if noAck {
+            // Answered, so that it is known until when something may come that is not to be given back.
+            channel.queue.append(ChannelCore.Call(request: .basicCancel(.init(consumerTag: tag))))
+            startNextCall(channel)
+        } else {
+            // The channel is usable, and a tag that was sent before can be sent again.
+            try? send(.basicCancel(.init(consumerTag: tag, noWait: true)), channel: number)
+        }
+    }
+
+    /// Gives up the start of a consumer that is under way, or waits for its turn. False if there is none.
+    private mutating func abandonStart(of tag: AMQPText, _ channel: ChannelCore) -> Bool {
+        if let waiter = channel.inFlight?.waiter, channel.inFlight?.isStart(of: tag) == true {
+            channel.inFlight?.waiter = nil
+            answer(waiter, .done)
+            return true
+        }
+        var isFound = false
+        for call in channel.queue.removeAll() {
+            guard let waiter = call.waiter, call.isStart(of: tag) else {
+                channel.queue.append(call)
+                continue
+            }
+            answer(waiter, .done)
+            isFound = true
+        }
+        return isFound
     }
 }
