@@ -248,9 +248,9 @@ extension ConnectionCore {
             // It came and is open, so this cannot fail.
             _ = try? settle(getOk.deliveryTag, .rejected(requeue: true), channel: channel.number)
         case (.basicConsume(let consume), .basicConsumeOk(let consumeOk)) where consume.noAck:
-            // What comes until the broker answers is not to be given back.
+            // What comes until the broker answers is not to be given back. Before other calls: one may start the same tag.
             let cancel = Method.basicCancel(.init(consumerTag: consumeOk.consumerTag))
-            channel.queue.append(ChannelCore.Call(waiter: nil, request: cancel))
+            channel.queue.prepend(ChannelCore.Call(request: cancel))
         case (.basicConsume, .basicConsumeOk(let consumeOk)):
             let cancel = Method.BasicCancel(consumerTag: consumeOk.consumerTag, noWait: true)
             try? encoder.append(cancel, channel: channel.number)
