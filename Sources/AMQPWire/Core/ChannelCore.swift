@@ -20,6 +20,10 @@ final class ChannelCore: @unchecked Sendable {
         var waiter: WaiterID?
         var request: Method
 
+        /// Whether it is sent even if its caller gives up before its turn: a close, and a prefetch count, which others that
+        /// start their consumers behind it count on.
+        var isDoneAnyway: Bool { request.id == .channelClose || request.id == .basicQos }
+
         /// Whether it starts the consumer with a tag.
         func isStart(of tag: AMQPText) -> Bool {
             if case .basicConsume(let consume) = request { consume.consumerTag == tag } else { false }

@@ -171,7 +171,7 @@ extension ConnectionCore {
             for call in channel.queue.removeAll() {
                 if call.waiter != waiter {
                     channel.queue.append(call)
-                } else if call.request.id == .channelClose {
+                } else if call.isDoneAnyway {
                     channel.queue.append(ChannelCore.Call(request: call.request))
                 }
             }
