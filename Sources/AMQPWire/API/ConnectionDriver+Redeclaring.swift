@@ -141,20 +141,32 @@ extension ConnectionDriver {
     /// with the connection at the latest; the next recovery begins anew.
     func declareHeld(_ held: HeldQueues) async {
         guard !held.isEmpty else { return }
+        var left = held
+        var scratch: ChannelRecord?
         do throws(AMQPError) {
-            var left = held
-            var scratch = try await openScratchChannel()
+            var channel = try await openScratchChannel()
+            scratch = channel
             while !left.isEmpty, !Task.isCancelled {
                 await rest(lockPause, .respite)
-                try await tryHeld(&left, &scratch)
+                defer { scratch = channel }
+                try await tryHeld(&left, &channel)
             }
-            // As above.
-            _ = try? await closeChannel(scratch)
         } catch {
-            // Lost or closed: the event of that says it all.
+            // Of a connection that is lost or closed its event says it all.
+            if !error.endedConnection, error.code != .closed, error.code != .cancelled { giveUp(left, error) }
         }
+        // As above.
+        if let scratch { _ = try? await closeChannel(scratch) }
         state.withLock { state in
             if case .open = state.mode { state.recoveryTask = nil }
+        }
+    }
+
+    /// Tells the application, and the readers, of what is not waited for any more.
+    private func giveUp(_ held: HeldQueues, _ error: AMQPError) {
+        for declaration in held.declarations { announce(.recoveryFailed(what: declaration.what, error)) }
+        for queue in Set(held.declarations.map(\.queue)) {
+            for consumer in consumers(of: queue) { drop(consumer, of: queue, error) }
         }
     }
 
@@ -178,30 +190,42 @@ extension ConnectionDriver {
             }
         }
         for queue in Set(held.declarations.map(\.queue)) where !stillHeld.contains(queue) {
-            await resumeConsumers(of: queue, unless: refusals[queue])
-            if refusals[queue] == nil { announce(.recoveryCompleted(what: "queue '\(queue)'")) }
+            if let refusal = refusals[queue] {
+                for consumer in consumers(of: queue) { drop(consumer, of: queue, refusal) }
+            } else if await resumeConsumers(of: queue) {
+                announce(.recoveryCompleted(what: "queue '\(queue)'"))
+            }
         }
         held = stillHeld
     }
 
-    private func resumeConsumers(of queue: AMQPText, unless refusal: AMQPError?) async {
+    /// Starts the consumers of a queue again; those that cannot be are ended. True if all are there that are to be.
+    private func resumeConsumers(of queue: AMQPText) async -> Bool {
+        var areThere = true
+        for consumer in consumers(of: queue) {
+            do throws(AMQPError) {
+                try await consume(consumer, asRecovery: true)
+            } catch {
+                // Closed by this program, the channel has ended them.
+                if error.code == .closed { continue }
+                areThere = false
+                // With the connection they come back.
+                if error.endedConnection || error.code == .cancelled { continue }
+                drop(consumer, of: queue, error)
+            }
+        }
+        return areThere
+    }
+
+    private func consumers(of queue: AMQPText) -> [ConsumerRecord] {
         let consumers = state.withLock { state in
             state.channels.flatMap { $0.consumers.values.filter { $0.queue == queue.string } }
         }
-        for consumer in consumers.sorted(by: { $0.tag.string < $1.tag.string }) {
-            var failure = refusal
-            if failure == nil {
-                do throws(AMQPError) {
-                    try await consume(consumer, asRecovery: true)
-                } catch {
-                    // A channel or connection that is closed or lost has ended its consumers, or brings them back.
-                    guard error.code == .channelClosed else { continue }
-                    failure = error
-                }
-            }
-            guard let failure else { continue }
-            announce(.recoveryFailed(what: "consumer '\(consumer.tag)' of queue '\(queue)'", failure))
-            drop(consumer, failure)
-        }
+        return consumers.sorted { $0.tag.string < $1.tag.string }
+    }
+
+    private func drop(_ consumer: ConsumerRecord, of queue: AMQPText, _ error: AMQPError) {
+        announce(.recoveryFailed(what: "consumer '\(consumer.tag)' of queue '\(queue)'", error))
+        drop(consumer, error)
     }
 }

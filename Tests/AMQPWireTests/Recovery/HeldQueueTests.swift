@@ -120,7 +120,7 @@ struct HeldQueueTests {
         try await channel.deleteQueue("held")
         let declared = broker.calls(1).count { $0 == "queue.declare held" }
         isReleased.set()
-        try await isGone { connection.driver.state.withLock { $0.recoveryTask != nil } }
+        try await isGone { connection.driver.state.withLock { $0.recoveryTask == nil } }
         // One attempt may have been on its way.
         #expect(broker.calls(1).count { $0 == "queue.declare held" } <= declared + 1)
         #expect(connection.driver.state.withLock { $0.topology.isEmpty })
@@ -140,5 +140,75 @@ struct HeldQueueTests {
         await connection.close()
         await events.wait(for: "closed")
         for reader in readers { try await reader.value0() }
+    }
+
+    @Test("has a consumer of the application's own left alone: it is not started twice")
+    func consumedAlready() async throws {
+        let isReleased = Signal()
+        let broker = try PlayedBroker { connection, request in
+            connection > 0 && Self.isHeld(request) && !isReleased.isSet ? Self.locked : .answer
+        }
+        let connection = try await AMQPConnection.connect(.quick(broker.uri, events))
+        let channel = try await connection.openChannel()
+        try await channel.declareQueue("held", exclusive: true)
+        broker.cut()
+        await events.wait(for: "recovered")
+        let reader = Task { for try await _ in channel.consume("held", consumerTag: "mine") {} }
+        try await channel.awaitConsumer("mine")
+        isReleased.set()
+        await events.wait(for: "completed")
+        _ = try await channel.get("sync")
+        #expect(broker.calls(1).count { $0 == "basic.consume held mine" } == 1)
+        await connection.close()
+        try await reader.value0()
+    }
+
+    @Test("is given up aloud where no channel is free to wait for it")
+    func noChannel() async throws {
+        let broker = try PlayedBroker { connection, request in
+            connection > 0 && Self.isHeld(request) ? Self.locked : .answer
+        }
+        let configuration = try AMQPConfiguration.quick(broker.uri, events) { $0.limits.channelMax = 1 }
+        let connection = try await AMQPConnection.connect(configuration)
+        let channel = try await connection.openChannel()
+        try await channel.declareQueue("held", exclusive: true)
+        let reader = Task { for try await _ in channel.consume("held", consumerTag: "c") {} }
+        try await channel.awaitConsumer("c")
+        broker.cut()
+        let error = await #expect(throws: AMQPError.self) { try await reader.value }
+        #expect(error?.code == .tooManyChannels)
+        await events.wait(for: "failed", 2)
+        #expect(events.lines.suffix(2) == ["failed: queue 'held' 0", "failed: consumer 'c' of queue 'held' 0"])
+        await connection.close()
+    }
+
+    @Test("has its consumer ended with the reason where the broker does not answer to it")
+    func unansweredConsumer() async throws {
+        let isReleased = Signal()
+        let broker = try PlayedBroker { connection, request in
+            guard connection > 0 else { return .answer }
+            if request.name == "basic.consume" { return .silence }
+            return Self.isHeld(request) && !isReleased.isSet ? Self.locked : .answer
+        }
+        let connection = try await AMQPConnection.connect(.quick(broker.uri, events))
+        let channel = try await connection.openChannel()
+        try await channel.declareQueue("held", exclusive: true)
+        let reader = Task { for try await _ in channel.consume("held", consumerTag: "c") {} }
+        try await channel.awaitConsumer("c")
+        broker.cut()
+        await events.wait(for: "recovered")
+        isReleased.set()
+        try await eventually { broker.calls(1).contains("basic.consume held c") }
+        // As if its time had run out.
+        connection.driver.perform { state in
+            guard let number = channel.record.number, let call = state.core.channel(number)?.inFlight else { return }
+            if let waiter = call.waiter { state.core.giveUp(waiter, AMQPError(.timedOut, scope: .channel, "too late")) }
+        }
+        await events.wait(for: "failed")
+        let error = await #expect(throws: AMQPError.self) { try await reader.value }
+        #expect(error?.code == .timedOut)
+        #expect(events.lines.last == "failed: consumer 'c' of queue 'held' 0")
+        #expect(!events.lines.contains { $0.hasPrefix("completed") })
+        await connection.close()
     }
 }
