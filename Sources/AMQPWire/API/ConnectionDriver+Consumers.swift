@@ -149,7 +149,7 @@ extension ConnectionDriver.State {
     mutating func forget(_ record: ChannelRecord) {
         channels.removeAll { $0 === record }
         if let number = record.number, channelsByNumber[number] === record { channelsByNumber[number] = nil }
-        for consumer in record.consumers.values { consumerEnded(consumer) }
+        for consumer in record.consumers.values where consumer.isStarted { consumerEnded(consumer) }
     }
 
     /// Puts what was delivered and not taken back into its queue. What came without acknowledgements can still be taken.
