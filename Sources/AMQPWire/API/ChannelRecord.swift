@@ -22,8 +22,6 @@ final class ChannelRecord: @unchecked Sendable {
     var kept = RingBuffer<KeptPublish>()
     /// A publish that nobody waited for went down with its connection.
     var lostPublish: AMQPError?
-    /// Something was published in the present transaction.
-    var hasUncommitted = false
     /// The present transaction went down with its connection, in part at least.
     var lostTransaction = false
     /// This program closes it: recovery leaves it alone.
@@ -55,7 +53,7 @@ final class ChannelRecord: @unchecked Sendable {
 
     /// Something was published or settled, which counts only once it is committed, if the channel has transactions.
     func didInTransaction() {
-        if publishing == .transactions { hasUncommitted = true }
+        if publishing == .transactions { core?.hasUncommitted = true }
     }
 
     /// The connection is lost; the channel waits for the next.
@@ -77,10 +75,7 @@ final class ChannelRecord: @unchecked Sendable {
                 lostPublish = error.with(delivery: .unknown)
             }
         }
-        if hasUncommitted {
-            hasUncommitted = false
-            lostTransaction = true
-        }
+        if core?.hasUncommitted == true { lostTransaction = true }
         interrupted()
     }
 

@@ -176,7 +176,6 @@ extension ConnectionDriver {
         let deadline = deadline(configuration.callTimeout)
         let waiter = try await onChannel(record, deadline: deadline) { (state, number) throws(AMQPError) -> WaiterID? in
             if record.lostTransaction { return nil }
-            record.hasUncommitted = false
             return try state.core.call(.txCommit(.init()), channel: number, deadline: deadline)
         }
         guard let waiter else {
@@ -197,10 +196,7 @@ extension ConnectionDriver {
 
     /// Abandons a channel's transaction.
     func rollBack(_ record: ChannelRecord) async throws(AMQPError) {
-        _ = try await call(.txRollback(.init()), record) { _ in
-            record.hasUncommitted = false
-            record.lostTransaction = false
-        }
+        _ = try await call(.txRollback(.init()), record) { _ in record.lostTransaction = false }
     }
 
     /// Publishes and waits for the confirm.

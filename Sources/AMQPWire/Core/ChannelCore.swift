@@ -20,9 +20,9 @@ final class ChannelCore: @unchecked Sendable {
         var waiter: WaiterID?
         var request: Method
 
-        /// Whether it is sent even if its caller gives up before its turn: a close, and a prefetch count, which others that
-        /// start their consumers behind it count on.
-        var isDoneAnyway: Bool { request.id == .channelClose || request.id == .basicQos }
+        /// Whether it is sent even if its caller gives up before its turn: a close, a rollback, and a prefetch count, which
+        /// others that start their consumers behind it count on.
+        var isDoneAnyway: Bool { [.channelClose, .txRollback, .basicQos].contains(request.id) }
 
         /// Whether it starts the consumer with a tag.
         func isStart(of tag: AMQPText) -> Bool {
@@ -48,6 +48,8 @@ final class ChannelCore: @unchecked Sendable {
     var ackless: Set<AMQPText> = []
     /// Whether what is published and settled counts once it is committed.
     var hasTransactions = false
+    /// Something was published or settled since the last commit or rollback left.
+    var hasUncommitted = false
     /// Unconfirmed publishes that may be outstanding.
     let confirmWindow: Int
     /// Whether the broker lets us publish (channel.flow).

@@ -89,8 +89,12 @@ extension ConnectionCore {
         case .channelClose: channel.phase = .closing
         case .confirmSelect where channel.ledger == nil: channel.ledger = ConfirmLedger()
         case .txSelect: channel.hasTransactions = true
-        case .txCommit: channel.deliveries.committed()
-        case .txRollback: channel.deliveries.rolledBack()
+        case .txCommit:
+            channel.deliveries.committed()
+            channel.hasUncommitted = false
+        case .txRollback:
+            channel.deliveries.rolledBack()
+            channel.hasUncommitted = false
         default: break  // The broker's business only.
         }
     }
