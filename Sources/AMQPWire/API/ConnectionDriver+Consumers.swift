@@ -95,7 +95,8 @@ extension ConnectionDriver {
         end(record)
         let channel = record.channel
         perform { state in
-            guard state.unregister(record) else { return }
+            // Ended by the broker, it may have something waiting all the same.
+            guard state.unregister(record) else { return state.giveBack(record) }
             // First the cancel, then what goes back: else it would come again.
             if let number = channel.number, record.epoch == channel.epoch {
                 state.core.abandonConsumer(record.tag, noAck: record.options.noAck, channel: number)
@@ -157,8 +158,8 @@ extension ConnectionDriver.State {
         guard !record.options.noAck else { return }
         let left = record.takeAll()
         guard let number = record.channel.number else { return }
-        // On a channel that is being closed they go back with it.
-        for arrival in left {
+        // With the connection that they came over, or a channel that is being closed, they go back by themselves.
+        for arrival in left where arrival.epoch == record.channel.epoch {
             _ = try? core.settle(arrival.deliver.deliveryTag, .refused(requeue: true), channel: number)
         }
     }
