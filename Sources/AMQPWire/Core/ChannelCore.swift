@@ -61,9 +61,9 @@ final class ChannelCore: @unchecked Sendable {
     /// Who waits for all confirms up to a tag.
     var waitingForConfirms: [(through: UInt64, waiter: WaiterID)] = []
 
-    /// Whether the call in flight is one to be answered by `basic.cancel-ok`.
-    var isCancelling: Bool {
-        if case .basicCancel = inFlight?.request { true } else { false }
+    /// Whether the call in flight cancels the consumer with a tag.
+    func isCancelling(_ tag: AMQPText) -> Bool {
+        if case .basicCancel(let cancel) = inFlight?.request { cancel.consumerTag == tag } else { false }
     }
 
     init(number: UInt16, confirmWindow: Int, maxBodySize: Int) {

@@ -198,7 +198,7 @@ extension ConnectionCore {
             try? encoder.append(Method.ChannelFlowOk(active: flow.active), channel: number)
             note(.flow(channel: number, active: flow.active))
         // GarageMQ answers a cancel that asked for no answer.
-        case .basicCancelOk where !channel.isCancelling: break
+        case .basicCancelOk(let cancelOk) where !channel.isCancelling(cancelOk.consumerTag): break
         default: replied(method, nil, channel)
         }
     }

@@ -93,6 +93,19 @@ struct SettlingTests {
         rig.finish()
     }
 
+    @Test("a cancel is answered by the cancel-ok of its own consumer, not by one that was not asked for")
+    func strayCancelOk() throws {
+        let rig = try CoreRig.withChannel()
+        try rig.send(.basicCancel(.init(consumerTag: "gone", noWait: true)))
+        let cancelling = try rig.call(.basicCancel(.init(consumerTag: "c")))
+        rig.receive(.basicCancelOk, 1, ["gone"])
+        #expect(!rig.isAnswered(cancelling))
+        rig.receive(.basicCancelOk, 1, ["c"])
+        #expect(rig.reply(cancelling)?.id == .basicCancelOk)
+        #expect(rig.end == nil)
+        rig.finish()
+    }
+
     @Test("a get that was given up is put back, and is not to be settled again")
     func givenUpGet() throws {
         let rig = try CoreRig.withChannel()
