@@ -80,6 +80,8 @@ final class ConnectionDriver: Sendable {
     static let gatherSize = 64 * 1024
     static let gatherTime = Duration.microseconds(500)
     static let denseTraffic = Duration.milliseconds(1)
+    /// Rounds of sending on the loop's thread before it turns to something else.
+    private static let mostRounds = 16
 
     init(_ configuration: AMQPConfiguration, loop: EventLoop = .shared) {
         self.configuration = configuration
@@ -115,8 +117,13 @@ final class ConnectionDriver: Sendable {
     /// Does what must not be done under the lock; sending may lead to more of it.
     private func finish(_ aftermath: inout Aftermath) {
         resume(&aftermath)
+        var rounds = 0
         while let buffer = aftermath.buffer.take(), let link = aftermath.link {
-            let outcome = Self.write(buffer, on: link)
+            // Others may have something new to send each time. Their own threads can go on with it for ever; the loop's has
+            // other connections to see to.
+            let isEnough = rounds >= Self.mostRounds && loop.isCurrent
+            rounds &+= 1
+            let outcome = isEnough ? Outgoing(buffer: buffer) : Self.write(buffer, on: link)
             if let failure = outcome.failure { listenOnceMore(link, failure) }
             let now = EventLoop.now()
             aftermath = Aftermath()
