@@ -88,8 +88,9 @@ final class ChannelRecord: @unchecked Sendable {
         for consumer in consumers.values { consumer.connectionLost() }
     }
 
-    /// What became of a publish on an opening of the channel that is over; nil if that is not known.
+    /// What became of a publish on an opening of the channel that is over, or is being closed; nil if that is not known.
     func pastOutcome(_ tag: UInt64, epoch: UInt64) -> ConfirmLedger.Outcome? {
+        if isClosing, let core, self.epoch == epoch { return core.ledger?.outcome(of: tag) }
         guard let previous, previous.epoch == epoch else { return nil }
         return previous.core.ledger?.outcome(of: tag)
     }

@@ -230,16 +230,3 @@ extension ConnectionDriver {
         }
     }
 }
-
-extension ConnectionDriver.State {
-    /// Throws where a channel without a number is not one that waits for the connection to come back, but one being closed.
-    func mayComeBack(_ record: ChannelRecord) throws(AMQPError) {
-        guard case .open = mode, record.number == nil else { return }
-        throw AMQPError(
-            .closed,
-            scope: .channel,
-            "the channel was closed before the broker confirmed the message",
-            delivery: .unknown
-        )
-    }
-}

@@ -54,10 +54,8 @@ public struct PublishReceipt: Sendable {
             let waiter = try state.core.waitForConfirm(tag, channel: number, deadline: deadline)
             return waiter.map { .wait($0) } ?? .done
         }
-        if kept != nil {
-            try state.mayComeBack(record)
-            return .goOn
-        }
+        if record.isClosing { throw AMQPError.closedHere.with(delivery: .unknown) }
+        if kept != nil { return .goOn }
         throw AMQPError(
             .connectionLost,
             scope: .message,
@@ -272,9 +270,8 @@ extension AMQPChannel {
                     let waiter = try state.core.waitForConfirms(channel: number, deadline: deadline)
                     return waiter.map { .wait($0) } ?? .done
                 }
-                if record.kept.isEmpty { return .done }
-                try state.mayComeBack(record)
-                return .goOn
+                if record.isClosing { throw AMQPError.closedHere.with(delivery: .unknown) }
+                return record.kept.isEmpty ? .done : .goOn
             }
             do throws(AMQPError) {
                 switch step {

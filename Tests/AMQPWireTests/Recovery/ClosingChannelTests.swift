@@ -9,9 +9,10 @@ struct ClosingChannelTests {
 
     private static let closeOk = PlayedMethod(id: (20, 41))
 
-    /// A channel with an unconfirmed publish, whose close the broker has not answered.
+    /// A channel with a publish, confirmed or not, whose close the broker has not answered.
     private func closing(
         _ broker: PlayedBroker,
+        isUnconfirmed: Bool = true,
         _ body: (AMQPChannel, PublishReceipt) async throws -> Void
     ) async throws {
         let configuration = try AMQPConfiguration.quick(broker.uri, events) {
@@ -20,6 +21,7 @@ struct ClosingChannelTests {
         let connection = try await AMQPConnection.connect(configuration)
         let channel = try await connection.openChannel()
         let receipt = try await channel.submit([1], routingKey: "q")
+        if !isUnconfirmed { try await eventually { connection.statistics.publishesConfirmed == 1 } }
         let closing = Task { try await channel.close() }
         try await eventually { broker.calls(0).contains("channel.close") }
         try await body(channel, receipt)
@@ -40,6 +42,12 @@ struct ClosingChannelTests {
             let error = await #expect(throws: AMQPError.self) { try await receipt.confirmed() }
             #expect(error?.code == .closed && error?.delivery == .unknown)
         }
+    }
+
+    @Test("still knows the publishes that were confirmed before")
+    func confirmedBefore() async throws {
+        let broker = try PlayedBroker { _, request in request.name == "channel.close" ? .silence : .answer }
+        try await closing(broker, isUnconfirmed: false) { _, receipt in try await receipt.confirmed() }
     }
 
     @Test("lets nobody wait for its confirms")
