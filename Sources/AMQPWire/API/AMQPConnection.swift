@@ -132,7 +132,7 @@ public final class AMQPConnection: Sendable {
 
     /// Counts since the connection was first opened.
     public var statistics: ConnectionStatistics {
-        driver.state.withLock { $0.core.statistics }
+        driver.state.withLock { $0.core.wholeStatistics }
     }
 
     /// What the broker said of itself: product, version, cluster name, capabilities. Empty while there is no connection.

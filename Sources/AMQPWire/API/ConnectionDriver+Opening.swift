@@ -74,7 +74,7 @@ extension ConnectionDriver {
         let waiter = try perform { (state) throws(AMQPError) -> WaiterID? in
             if case .closed(let error) = state.mode { throw error }
             if state.closedByUser { throw AMQPError(.closed, "the connection was closed by this program") }
-            let statistics = state.core.statistics
+            let statistics = state.core.wholeStatistics
             state.core = ConnectionCore(options, waiters: state.core.waiters, deadline: deadline)
             state.core.statistics = statistics
             state.link = link

@@ -201,7 +201,7 @@ extension ConnectionCore {
         on channel: ChannelCore
     ) throws(AMQPError) -> UInt64? {
         let number = channel.number
-        let start = encoder.bytes.count
+        let (start, frames) = (encoder.bytes.count, encoder.frameCount)
         let headerStart: Int
         do throws(WireError) {
             try encoder.append(publish, channel: number)
@@ -209,6 +209,7 @@ extension ConnectionCore {
             try encoder.append(ContentHeader(bodySize: UInt64(body.count), properties: properties), channel: number)
         } catch {
             encoder.bytes.truncate(to: start)
+            encoder.frameCount = frames
             openGates()  // The place is another's.
             throw AMQPError(invalid: error, .basicPublish)
         }

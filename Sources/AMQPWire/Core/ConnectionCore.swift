@@ -76,6 +76,13 @@ struct ConnectionCore: ~Copyable, Sendable {
         if case .handshaking(_, let waiter) = phase { waiter } else { nil }
     }
 
+    /// ``statistics`` with the frames that the encoder has counted.
+    var wholeStatistics: ConnectionStatistics {
+        var whole = statistics
+        whole.framesSent &+= encoder.frameCount
+        return whole
+    }
+
     /// Hands the events over and keeps the memory for more.
     mutating func takeEvents(into other: inout [CoreEvent]) {
         swap(&events, &other)

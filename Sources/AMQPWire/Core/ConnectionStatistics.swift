@@ -4,6 +4,8 @@ public struct ConnectionStatistics: Hashable, Sendable {
     public var octetsSent: UInt64 = 0
     /// Octets read from the socket, after decryption.
     public var octetsReceived: UInt64 = 0
+    /// Frames made to be sent, heartbeats included. What a lost connection had waiting is counted, too.
+    public var framesSent: UInt64 = 0
     /// Frames received.
     public var framesReceived: UInt64 = 0
     /// Messages published.

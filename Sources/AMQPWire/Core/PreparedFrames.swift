@@ -35,6 +35,7 @@ final class PreparedFrames: Sendable {
     func append(to encoder: inout FrameEncoder, channel: UInt16, bodySize: UInt64) {
         let start = encoder.bytes.count
         encoder.bytes.append(octets)
+        encoder.frameCount &+= 2
         encoder.bytes.overwrite(at: start + 1, with: channel)
         encoder.bytes.overwrite(at: start + headerStart + 1, with: channel)
         encoder.bytes.overwrite(at: start + headerStart + 11, with: bodySize)

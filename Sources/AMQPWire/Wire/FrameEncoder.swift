@@ -15,6 +15,8 @@ public struct FrameEncoder: ~Copyable, Sendable {
     /// Levels of tables inside one another that are written; the decoder's default reads as many.
     static let maxNesting = 32
 
+    /// How many frames were appended.
+    var frameCount: UInt64 = 0
     private var frameStart = 0
     private var bitsUsed: UInt8 = 8
     private var context: StaticString = ""
@@ -104,6 +106,7 @@ public struct FrameEncoder: ~Copyable, Sendable {
             try append(ContentHeader(bodySize: UInt64(body.count), properties: properties), channel: channel)
         } catch {
             bytes.truncate(to: start)
+            frameCount &-= 1
             throw error
         }
         append(body: body, channel: channel)
@@ -128,6 +131,7 @@ extension FrameEncoder {
     private mutating func closeFrame(_ start: Int) {
         bytes.overwrite(at: start + 3, with: UInt32(truncatingIfNeeded: bytes.count - start - FrameFormat.headerSize))
         bytes.append(integer: FrameFormat.end)
+        frameCount &+= 1
     }
 
     private mutating func endFrame(_ start: Int) throws(WireError) {

@@ -178,4 +178,25 @@ struct ContentTests {
         #expect(rig.reply(next)?.id == .basicGetEmpty)
         rig.finish()
     }
+
+    @Test("each frame that is made to be sent is counted, and none of a message that cannot be")
+    func framesSent() throws {
+        let rig = try CoreRig.withChannel(frameMax: 4_096)
+        let before = rig.statistics.framesSent
+        try rig.publish([])
+        #expect(rig.statistics.framesSent == before + 2)
+        try rig.publish([UInt8](repeating: 1, count: 5_000))
+        #expect(rig.statistics.framesSent == before + 6)
+        var properties = BasicProperties()
+        properties.headers = ["large": FieldValue(String(repeating: "x", count: 5_000))]
+        #expect(throws: AMQPError.self) { try rig.publish([1], properties: properties) }
+        #expect(rig.statistics.framesSent == before + 6)
+        let prepared = try PreparedFrames(.init(routingKey: "k"), properties: BasicProperties())
+        let channel = try rig.core.usableChannel(1)
+        _ = try [1].withUnsafeBytes { try rig.core.publish(prepared, body: $0, on: channel) }
+        rig.settle()
+        #expect(rig.statistics.framesSent == before + 9)
+        #expect(rig.takeSent().count == 9)
+        rig.finish()
+    }
 }

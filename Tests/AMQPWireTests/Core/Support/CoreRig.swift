@@ -202,7 +202,7 @@ final class CoreRig {
     var opening: WaiterID? { core.opening }
     var deadline: Moment? { core.deadline }
     var outcome: Handshake.Outcome? { core.outcome }
-    var statistics: ConnectionStatistics { core.statistics }
+    var statistics: ConnectionStatistics { core.wholeStatistics }
 
     /// Why the connection is over, if it is.
     var end: AMQPError? {
