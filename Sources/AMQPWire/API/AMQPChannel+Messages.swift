@@ -31,6 +31,8 @@ extension AMQPChannel {
     ///   - exclusive: refuse other consumers on the queue.
     ///   - priority: consumers with a higher one are served first. RabbitMQ's extension.
     ///   - consumerTag: a name that no other consumer of the channel has; empty for one made here.
+    ///   - noWait: do not wait for the broker's answer. If it refuses, it closes the channel. Where the prefetch count is not
+    ///     the one before, the answer to that is waited for.
     public func consume(
         _ queue: String,
         prefetchCount: UInt16? = nil,
@@ -38,7 +40,8 @@ extension AMQPChannel {
         exclusive: Bool = false,
         priority: Int32? = nil,
         arguments: FieldTable = [:],
-        consumerTag: String = ""
+        consumerTag: String = "",
+        noWait: Bool = false
     ) -> AMQPConsumer {
         var arguments = arguments
         if let priority { arguments["x-priority"] = .int32(priority) }
@@ -47,7 +50,13 @@ extension AMQPChannel {
             channel: self,
             queue: queue,
             tag: AMQPText(tag),
-            options: .init(noAck: noAck, exclusive: exclusive, arguments: arguments, prefetchCount: prefetchCount)
+            options: .init(
+                noAck: noAck,
+                exclusive: exclusive,
+                arguments: arguments,
+                prefetchCount: prefetchCount,
+                noWait: noWait
+            )
         )
     }
 

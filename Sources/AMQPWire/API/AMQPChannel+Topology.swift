@@ -133,23 +133,28 @@ extension AMQPChannel {
     ///   - exclusive: for this connection only, and deleted with it.
     ///   - autoDelete: deleted when the last consumer is gone.
     ///   - arguments: `x-message-ttl` (milliseconds), `x-expires`, `x-max-length`, `x-queue-type` and so on.
+    ///   - noWait: do not wait for the broker's answer. The queue has to have a name then, and both counts are 0, unknown.
     @discardableResult
     public func declareQueue(
         _ name: String = "",
         durable: Bool = false,
         exclusive: Bool = false,
         autoDelete: Bool = false,
-        arguments: FieldTable = [:]
+        arguments: FieldTable = [:],
+        noWait: Bool = false
     ) async throws(AMQPError) -> DeclaredQueue {
-        let method = Method.QueueDeclare(
+        var method = Method.QueueDeclare(
             queue: AMQPText(name),
             durable: durable,
             exclusive: exclusive,
             autoDelete: autoDelete,
+            noWait: noWait,
             arguments: arguments
         )
         let declared = try await declare(method)
-        note { $0.declared(method, name: AMQPText(declared.name)) }
+        method.noWait = false
+        let declaration = method
+        note { $0.declared(declaration, name: AMQPText(declared.name)) }
         return declared
     }
 
@@ -159,6 +164,18 @@ extension AMQPChannel {
     }
 
     private func declare(_ method: Method.QueueDeclare) async throws(AMQPError) -> DeclaredQueue {
+        if method.noWait {
+            guard !method.queue.isEmpty else {
+                throw AMQPError(
+                    .invalidArgument,
+                    scope: .message,
+                    "a queue that the broker names cannot be declared without waiting: nobody would know its name",
+                    delivery: .notSent
+                )
+            }
+            try await driver.send(.queueDeclare(method), record)
+            return DeclaredQueue(name: method.queue.string, messageCount: 0, consumerCount: 0)
+        }
         guard case .queueDeclareOk(let ok) = try await call(.queueDeclare(method)) else {
             throw AMQPError(.unexpectedFrame, scope: .channel, "queue.declare was not answered by queue.declare-ok")
         }
@@ -203,23 +220,25 @@ extension AMQPChannel {
         note { $0.unbound(method) }
     }
 
-    /// Drops the messages of a queue that are not delivered yet, and says how many.
+    /// Drops the messages of a queue that are not delivered yet, and says how many; 0 where `noWait` does not wait to know.
     @discardableResult
-    public func purgeQueue(_ queue: String) async throws(AMQPError) -> UInt32 {
-        guard case .queuePurgeOk(let ok) = try await call(.queuePurge(.init(queue: AMQPText(queue)))) else { return 0 }
+    public func purgeQueue(_ queue: String, noWait: Bool = false) async throws(AMQPError) -> UInt32 {
+        let method = Method.queuePurge(.init(queue: AMQPText(queue), noWait: noWait))
+        guard case .queuePurgeOk(let ok) = try await call(method, noWait: noWait) else { return 0 }
         return ok.messageCount
     }
 
     /// Deletes a queue and says how many messages went with it; with `ifUnused` or `ifEmpty` only then, else the channel is
-    /// closed with 406.
+    /// closed with 406. 0 where `noWait` does not wait to know.
     @discardableResult
     public func deleteQueue(
         _ queue: String,
         ifUnused: Bool = false,
-        ifEmpty: Bool = false
+        ifEmpty: Bool = false,
+        noWait: Bool = false
     ) async throws(AMQPError) -> UInt32 {
-        let method = Method.QueueDelete(queue: AMQPText(queue), ifUnused: ifUnused, ifEmpty: ifEmpty)
-        let reply = try await call(.queueDelete(method))
+        let method = Method.QueueDelete(queue: AMQPText(queue), ifUnused: ifUnused, ifEmpty: ifEmpty, noWait: noWait)
+        let reply = try await call(.queueDelete(method), noWait: noWait)
         note { $0.deletedQueue(AMQPText(queue)) }
         guard case .queueDeleteOk(let ok) = reply else { return 0 }
         return ok.messageCount

@@ -38,13 +38,12 @@ public final class AMQPChannel: Sendable {
         try await driver.call(method, record)
     }
 
-    /// Sends a method: waits for its reply, unless none is wanted.
-    func call(_ method: Method, noWait: Bool) async throws(AMQPError) {
-        if noWait {
-            try await driver.send(method, record)
-        } else {
-            _ = try await driver.call(method, record)
-        }
+    /// Sends a method and waits for its reply; nil where none is wanted.
+    @discardableResult
+    func call(_ method: Method, noWait: Bool) async throws(AMQPError) -> Method? {
+        if !noWait { return try await driver.call(method, record) }
+        try await driver.send(method, record)
+        return nil
     }
 
     /// Notes what is to be declared again after a recovery, or not any more.

@@ -5,8 +5,8 @@ import Synchronization
 /// Consuming begins with the first `next()`. It ends when the loop is left, the task is cancelled or the channel closed: the
 /// consumer is cancelled, and what was delivered and not taken goes back to its queue. When the broker ends it, because the
 /// queue was deleted, say, the sequence throws ``AMQPError`` with the code `consumerCancelled`. At most `prefetchCount`
-/// deliveries are unacknowledged at a time. A second loop over the sequence may begin when the first has ended. A connection that is recovered goes on delivering; what was not acknowledged
-/// comes again.
+/// deliveries are unacknowledged at a time. A second loop over the sequence may begin when the first has ended. A connection that
+/// is recovered goes on delivering; what was not acknowledged comes again.
 public struct AMQPConsumer: AsyncSequence, Sendable {
     public typealias Element = Delivery
     public typealias Failure = AMQPError
@@ -29,9 +29,10 @@ public struct AMQPConsumer: AsyncSequence, Sendable {
     /// Ends consuming: what was delivered and not taken goes back to the queue, and the sequence ends. With `noAck` the broker
     /// has forgotten what it delivered, so that can still be taken before the sequence ends.
     ///
+    /// - Parameter noWait: do not wait for the broker's answer. With `noAck` what it sends before it knows is dropped.
     /// - Throws: ``AMQPError`` where the broker does not answer; the sequence ends all the same.
-    public func cancel() async throws(AMQPError) {
-        try await channel.driver.cancelConsumer(tag, channel.record)
+    public func cancel(noWait: Bool = false) async throws(AMQPError) {
+        try await channel.driver.cancelConsumer(tag, channel.record, noWait: noWait)
     }
 
     /// Reads the deliveries. The last copy that goes ends the consumer.

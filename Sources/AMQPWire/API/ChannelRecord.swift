@@ -177,6 +177,8 @@ final class ConsumerRecord: @unchecked Sendable {
         var arguments: FieldTable
         /// Nil for the channel's.
         var prefetchCount: UInt16?
+        /// Whether it counts as started once the broker was asked; recovery waits for the answer in any case.
+        var noWait = false
     }
 
     /// What the reader gets.
@@ -206,12 +208,13 @@ final class ConsumerRecord: @unchecked Sendable {
     }
 
     /// What asks the broker for it.
-    var request: Method.BasicConsume {
+    func request(noWait: Bool) -> Method.BasicConsume {
         Method.BasicConsume(
             queue: AMQPText(queue),
             consumerTag: tag,
             noAck: options.noAck,
             exclusive: options.exclusive,
+            noWait: noWait,
             arguments: options.arguments
         )
     }

@@ -49,7 +49,14 @@ extension ConnectionDriver {
             }
             channel.consumers[record.tag] = record
             record.epoch = channel.epoch
-            return (limiting, try state.core.call(.basicConsume(record.request), channel: number, deadline: deadline))
+            let noWait = options.noWait && !asRecovery
+            let starting = try state.core.call(
+                .basicConsume(record.request(noWait: noWait)),
+                channel: number,
+                deadline: deadline,
+                hasReply: !noWait
+            )
+            return (limiting, starting)
         }
         guard let waiters else { return }
         var failure: AMQPError?
@@ -105,9 +112,10 @@ extension ConnectionDriver {
         }
     }
 
-    /// Ends a consumer and waits until the broker knows.
-    func cancelConsumer(_ tag: AMQPText, _ channel: ChannelRecord) async throws(AMQPError) {
+    /// Ends a consumer, and waits until the broker knows unless that is not wanted.
+    func cancelConsumer(_ tag: AMQPText, _ channel: ChannelRecord, noWait: Bool) async throws(AMQPError) {
         guard let record = state.withLock({ _ in channel.consumers[tag] }) else { return }
+        if noWait { return abandonConsumer(record) }
         do throws(AMQPError) {
             _ = try await call(.basicCancel(.init(consumerTag: tag)), channel)
         } catch {

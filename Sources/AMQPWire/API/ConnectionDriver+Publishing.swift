@@ -94,7 +94,7 @@ extension ConnectionDriver {
             }
             switch try state.core.room(number, retrying: retrying) {
             case .free(let channel):
-                if confirms, record.publishing == .plain {
+                if confirms, channel.ledger == nil, record.publishing != .transactions {
                     try state.core.selectConfirms(number)
                     record.publishing = .confirms
                 }
@@ -140,6 +140,29 @@ extension ConnectionDriver {
             return tag
         }
         return PublishReceipt(deliveryTag: tag ?? 0, channel: channel, epoch: epoch, kept: kept)
+    }
+
+    /// Turns confirm mode on before the first publish that needs it.
+    func enableConfirms(_ record: ChannelRecord, noWait: Bool) async throws(AMQPError) {
+        let deadline = deadline(configuration.callTimeout)
+        let waiter = try await onChannel(record, deadline: deadline) { (state, number) throws(AMQPError) -> WaiterID? in
+            switch record.publishing {
+            case .confirms: return nil
+            case .transactions:
+                throw AMQPError(
+                    .invalidArgument,
+                    scope: .channel,
+                    "a channel with transactions has no confirms: open another for them",
+                    delivery: .notSent
+                )
+            case .plain: break
+            }
+            record.publishing = .confirms
+            if !noWait { return try state.core.call(.confirmSelect(.init()), channel: number, deadline: deadline) }
+            try state.core.selectConfirms(number)
+            return nil
+        }
+        if let waiter { try await success(of: waiter) }
     }
 
     /// Whether publishes whose confirm was lost are sent again.

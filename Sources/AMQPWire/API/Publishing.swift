@@ -255,6 +255,16 @@ extension AMQPChannel {
         return PreparedPublisher(channel: self, frames: try PreparedFrames(method, properties: properties))
     }
 
+    /// Turns confirm mode on. ``publish(_:exchange:routingKey:properties:mandatory:)-([UInt8],_,_,_,_)`` and ``submit(_:exchange:routingKey:properties:mandatory:)``
+    /// do so themselves; after this call what `send` publishes is confirmed as well, and ``waitForConfirms()`` waits for it.
+    /// Turning it on twice is harmless.
+    ///
+    /// - Parameter noWait: do not wait for the broker's answer.
+    /// - Throws: ``AMQPError``, `invalidArgument` on a channel with transactions.
+    public func enableConfirms(noWait: Bool = false) async throws(AMQPError) {
+        try await driver.enableConfirms(record, noWait: noWait)
+    }
+
     /// Waits until the broker has confirmed everything published on the channel so far.
     ///
     /// - Throws: ``AMQPError`` for the first publish since the last call that failed and that no receipt was asked for. Its

@@ -19,6 +19,8 @@ final class ChannelCore: @unchecked Sendable {
         /// Nil once the caller gave up.
         var waiter: WaiterID?
         var request: Method
+        /// Whether the broker answers it.
+        var hasReply = true
 
         /// Whether it is sent even if its caller gives up before its turn: a close, a rollback, and a prefetch count, which
         /// others that start their consumers behind it count on.
@@ -64,6 +66,11 @@ final class ChannelCore: @unchecked Sendable {
     /// Whether the call in flight cancels the consumer with a tag.
     func isCancelling(_ tag: AMQPText) -> Bool {
         if case .basicCancel(let cancel) = inFlight?.request { cancel.consumerTag == tag } else { false }
+    }
+
+    /// The broker starts a consumer.
+    func consumerStarted(_ tag: AMQPText, noAck: Bool) {
+        if noAck { ackless.insert(tag) } else { ackless.remove(tag) }
     }
 
     init(number: UInt16, confirmWindow: Int, maxBodySize: Int) {

@@ -231,11 +231,7 @@ extension ConnectionCore {
         // The broker took back what it had sent until here.
         case (_, .basicRecoverOk): channel.deliveries.tookBack()
         case (.basicConsume(let consume), .basicConsumeOk(let consumeOk)):
-            if consume.noAck {
-                channel.ackless.insert(consumeOk.consumerTag)
-            } else {
-                channel.ackless.remove(consumeOk.consumerTag)
-            }
+            channel.consumerStarted(consumeOk.consumerTag, noAck: consume.noAck)
         case (.basicCancel(let cancel), _): channel.ackless.remove(cancel.consumerTag)
         default: break  // The caller's business only.
         }

@@ -48,10 +48,16 @@ extension ConnectionCore {
     }
 
     /// Sends a method whose reply the waiter hears, as soon as the calls before it have theirs.
-    mutating func call(_ request: Method, channel number: UInt16, deadline: Moment?) throws(AMQPError) -> WaiterID {
+    /// Of one that has no reply the waiter hears when it is sent.
+    mutating func call(
+        _ request: Method,
+        channel number: UInt16,
+        deadline: Moment?,
+        hasReply: Bool = true
+    ) throws(AMQPError) -> WaiterID {
         let channel = try usableChannel(number)
         let waiter = waiters.add(.call(channel: number), deadline: deadline)
-        channel.queue.append(ChannelCore.Call(waiter: waiter, request: request))
+        channel.queue.append(ChannelCore.Call(waiter: waiter, request: request, hasReply: hasReply))
         startNextCall(channel)
         return waiter
     }
@@ -62,8 +68,9 @@ extension ConnectionCore {
         while channel.inFlight == nil, let call = channel.queue.popFirst() {
             do throws(WireError) {
                 // In flight before its bytes can leave.
-                channel.inFlight = call
+                if call.hasReply { channel.inFlight = call }
                 try append(call.request, channel)
+                if !call.hasReply, let waiter = call.waiter { answer(waiter, .done) }
             } catch {
                 channel.inFlight = nil
                 let failure = AMQPError(invalid: error, call.request.id)
@@ -85,6 +92,9 @@ extension ConnectionCore {
     /// Appends a method of ours; what it changes here changes where it leaves.
     private mutating func append(_ method: Method, _ channel: ChannelCore) throws(WireError) {
         try encoder.append(method, channel: channel.number)
+        if case .basicConsume(let consume) = method, consume.noWait {
+            channel.consumerStarted(consume.consumerTag, noAck: consume.noAck)
+        }
         switch method.id {
         case .channelClose: channel.phase = .closing
         case .confirmSelect where channel.ledger == nil: channel.ledger = ConfirmLedger()

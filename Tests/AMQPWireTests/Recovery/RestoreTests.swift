@@ -352,4 +352,24 @@ struct RestoreTests {
         )
         await connection.close()
     }
+
+    @Test("a channel whose confirms were turned on has them on again, and a consumer without a wait is waited for")
+    func confirmsAndNoWait() async throws {
+        let broker = try PlayedBroker { connection, request in
+            // No answer is wanted on the first connection.
+            if connection == 0, request.name == "basic.consume" { return .silence }
+            return request.name == "confirm.select" && request.arguments == [0]
+                ? .send([PlayedMethod(id: (85, 11))]) : .answer
+        }
+        let connection = try await AMQPConnection.connect(.quick(broker.uri, events))
+        let channel = try await connection.openChannel()
+        try await channel.enableConfirms()
+        let reader = Task { for try await _ in channel.consume("q", consumerTag: "c", noWait: true) {} }
+        try await channel.awaitConsumer("c")
+        broker.cut()
+        await events.wait(for: "recovered")
+        #expect(broker.calls(1) == ["channel.open", "confirm.select", "basic.qos 100", "basic.consume q c"])
+        await connection.close()
+        try await reader.value0()
+    }
 }
