@@ -9,6 +9,7 @@
 /// | `callTimeout` | duration | 30 s | |
 /// | `confirmTimeout` | duration | 30 s | |
 /// | `highWaterMark` | octets | 1 MiB | |
+/// | `deliveryHighWaterMark` | octets | 64 MiB | |
 /// | `maxMessageSize` | octets | 512 MiB | |
 public struct AMQPConfiguration: Sendable {
     /// Pauses and patience of recovery.
@@ -70,6 +71,11 @@ public struct AMQPConfiguration: Sendable {
     public var confirmTimeout = Duration.seconds(30)
     /// Octets waiting for the socket above which publishers wait.
     public var highWaterMark = 1024 * 1024
+    /// Octets delivered and not taken by the readers of consumers above which the connection reads no more, until half of them
+    /// are taken. It bounds what consumers hold whose broker is faster than they are: with `noAck`, or many unacknowledged
+    /// deliveries. It is not kept to while anybody waits for an answer, a confirm or another consumer's delivery, which stand
+    /// behind what is not read. The end of a connection that is not read is not noticed before reading goes on.
+    public var deliveryHighWaterMark = 64 * 1024 * 1024
     /// Octets of the largest message taken from a broker.
     public var maxMessageSize = 512 * 1024 * 1024
     /// How to come back from a lost connection; nil to stay closed.

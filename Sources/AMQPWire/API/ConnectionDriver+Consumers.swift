@@ -5,7 +5,8 @@ extension ConnectionDriver {
             channel: consumer.channel.record,
             tag: consumer.tag,
             queue: consumer.queue,
-            options: consumer.options
+            options: consumer.options,
+            stock: stock
         )
         do throws(AMQPError) {
             try await consume(record, asRecovery: false)
@@ -82,10 +83,10 @@ extension ConnectionDriver {
             abandonConsumer(record)
             return .ended(nil)
         }
-        if let next = state.withLock({ _ in record.take() }) { return next }
+        if let next = taking({ _ in record.take() }) { return next }
         return await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in
-                let next = state.withLock { _ -> ConsumerRecord.Next? in
+                let next = taking { _ -> ConsumerRecord.Next? in
                     if let next = record.take() { return next }
                     record.park(continuation)
                     return nil
@@ -95,6 +96,13 @@ extension ConnectionDriver {
         } onCancel: {
             abandonConsumer(record)
         }
+    }
+
+    /// Takes something of what waits, after which reading from the socket may go on.
+    private func taking(_ step: (inout State) -> ConsumerRecord.Next?) -> ConsumerRecord.Next? {
+        let (next, isPaused) = state.withLock { state in (step(&state), state.isReadingPaused) }
+        if isPaused { perform(.soon) { state in state.adjustReading(self) } }
+        return next
     }
 
     /// Ends a consumer whose reader is gone, without waiting for the broker's answer.
@@ -142,6 +150,7 @@ extension ConnectionDriver.State {
     mutating func unregister(_ record: ConsumerRecord) -> Bool {
         guard record.channel.consumers[record.tag] === record else { return false }
         record.channel.consumers[record.tag] = nil
+        record.leaveStock()
         if record.isStarted { consumerEnded(record) }
         return true
     }

@@ -23,6 +23,7 @@ final class Link: StreamHandler {
             case .received(let count):
                 driver.received(UnsafeRawBufferPointer(rebasing: buffer[..<count]), on: self)
                 if count < buffer.count, !stream.hasBufferedInput { return }
+                if driver.state.withLock({ $0.isReadingPaused }) { return }
             case .wouldBlock: return
             case .closed:
                 return driver.lost(
@@ -118,7 +119,7 @@ extension ConnectionDriver {
     fileprivate func writable(_ link: Link) {
         perform { state in
             guard state.link === link, let token = state.linkToken else { return }
-            loop.setWants(token, read: true, write: false)
+            loop.setWants(token, read: !state.isReadingPaused, write: false)
             guard let rest = state.unsent.take() else { return }
             state.resumed = .some(rest)
         }

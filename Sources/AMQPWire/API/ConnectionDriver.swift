@@ -12,6 +12,7 @@ final class ConnectionDriver: Sendable {
     let configuration: AMQPConfiguration
     let loop: EventLoop
     let state: Mutex<State>
+    let stock = DeliveryStock()
 
     /// How soon appended frames have to leave.
     enum Urgency {
@@ -70,6 +71,8 @@ final class ConnectionDriver: Sendable {
         /// Some of what is in the encoder has to leave as soon as nobody sends.
         var isUrgent = false
         var linkToken: EventLoop.Token?
+        /// Nothing is read, because too much waits for readers.
+        var isReadingPaused = false
         var lastSent = Moment(nanoseconds: 0)
         var gatherUntil: Moment?
         var timer: EventLoop.Token?
@@ -197,6 +200,7 @@ extension ConnectionDriver.State {
                 aftermath.announces = true
             }
         }
+        if isReadingPaused || driver.stock.octets > driver.configuration.deliveryHighWaterMark { adjustReading(driver) }
         takeForSending(urgency, &aftermath)
         reschedule(driver)
     }
@@ -270,7 +274,7 @@ extension ConnectionDriver.State {
             core.openGates()
         } else {
             unsent = .some(buffer)
-            if let linkToken { loop.setWants(linkToken, read: true, write: true) }
+            if let linkToken { loop.setWants(linkToken, read: !isReadingPaused, write: true) }
         }
         return nil
     }
@@ -410,6 +414,7 @@ extension ConnectionDriver.State {
         }
         gatherUntil = nil
         linkToken = nil
+        isReadingPaused = false
         isUrgent = false
         core.outcome = nil
         core.blockedReason = nil

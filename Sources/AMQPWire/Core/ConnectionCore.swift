@@ -122,6 +122,17 @@ extension ConnectionCore {
         heartbeat?.sent(at: now)
     }
 
+    /// Nothing is read for now, or is again.
+    mutating func readingPauses(_ pauses: Bool, now: Moment) {
+        heartbeat?.listens(!pauses, at: now)
+    }
+
+    /// Whether the connection is open and nobody waits for anything from the broker, apart from deliveries.
+    var isIdle: Bool {
+        guard case .open = phase else { return false }
+        return !waiters.contains { $0.awaitsPeer }
+    }
+
     /// Does what is due.
     mutating func deadlinePassed(now: Moment) {
         if case .closing(let error, _, let until) = phase, until <= now {

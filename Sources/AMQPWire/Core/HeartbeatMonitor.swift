@@ -6,6 +6,8 @@ struct HeartbeatMonitor {
     private let interval: Duration
     private var lastSent: Moment
     private var lastReceived: Moment
+    /// Whether what comes is heard; silence of a peer that is not listened to says nothing.
+    private var isListening = true
 
     /// What to do at a moment.
     enum Verdict: Hashable {
@@ -26,15 +28,21 @@ struct HeartbeatMonitor {
     /// Octets came in.
     mutating func received(at now: Moment) { lastReceived = max(lastReceived, now) }
 
+    /// From now on the peer is listened to, or not.
+    mutating func listens(_ listens: Bool, at now: Moment) {
+        isListening = listens
+        if listens { received(at: now) }
+    }
+
     /// When to ask for a verdict at the latest.
-    var deadline: Moment { min(sendDeadline, silenceDeadline) }
+    var deadline: Moment { isListening ? min(sendDeadline, silenceDeadline) : sendDeadline }
 
     private var sendDeadline: Moment { lastSent.advanced(by: interval / 2) }
     private var silenceDeadline: Moment { lastReceived.advanced(by: interval * 2) }
 
     /// What is due. After `sendHeartbeat` the caller reports what it sent.
     func verdict(at now: Moment) -> Verdict {
-        if silenceDeadline <= now { return .peerIsSilent }
+        if isListening, silenceDeadline <= now { return .peerIsSilent }
         if sendDeadline <= now { return .sendHeartbeat }
         return .nothing
     }

@@ -40,6 +40,14 @@ struct WaiterTable {
             }
         }
 
+        /// Whether it is the peer who ends the wait.
+        var awaitsPeer: Bool {
+            switch self {
+            case .opening, .closing, .call, .confirm, .allConfirms, .room: true
+            case .recovery, .pause, .respite: false
+            }
+        }
+
         /// The channel that it is about.
         var channel: UInt16? {
             switch self {
@@ -98,6 +106,11 @@ struct WaiterTable {
             guard let role = rows[index].role, condition(role) else { return nil }
             return WaiterID(index: UInt32(index), generation: rows[index].generation)
         }
+    }
+
+    /// Whether there is a waiter for which `condition` holds.
+    func contains(where condition: (Role) -> Bool) -> Bool {
+        rows.contains { $0.role.map(condition) ?? false }
     }
 
     /// The waiters whose deadline is not after `now`. Brings ``earliestDeadline`` up to date.

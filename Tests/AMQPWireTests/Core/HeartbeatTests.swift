@@ -47,6 +47,21 @@ struct HeartbeatTests {
         rig.finish()
     }
 
+    @Test("go out while reading rests, and are not missed before it has gone on for two intervals")
+    func paused() throws {
+        let rig = try rig(10)
+        rig.core.readingPauses(true, now: rig.now)
+        for _ in 0..<10 { rig.pass(.seconds(5)) }
+        #expect(rig.takeSent().map(\.type) == Array(repeating: 8, count: 10))
+        #expect(rig.end == nil)
+        rig.core.readingPauses(false, now: rig.now)
+        rig.pass(.milliseconds(19_999))
+        #expect(rig.end == nil)
+        rig.pass(.milliseconds(1))
+        #expect(rig.end?.code == .connectionLost)
+        rig.finish()
+    }
+
     @Test("that do not come for two intervals end the connection")
     func silence() throws {
         let rig = try rig(10)

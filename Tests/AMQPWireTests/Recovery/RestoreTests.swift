@@ -312,7 +312,8 @@ struct RestoreTests {
             channel: channel.record,
             tag: "noack",
             queue: "q",
-            options: .init(noAck: true, exclusive: false, arguments: [:], prefetchCount: 1)
+            options: .init(noAck: true, exclusive: false, arguments: [:], prefetchCount: 1),
+            stock: driver.stock
         )
         try await driver.consume(record, asRecovery: false)
         broker.say(.deliver("kept", to: "noack", tag: 2), channel: 1)
