@@ -41,7 +41,8 @@ struct AMQPURIScanner {
 
         var uri = AMQPURI(scheme: scheme)
         let at = first(in: authority) { $0 == UInt8(ascii: "@") }
-        if at == nil, let stray = first(in: rest, where: { $0 == UInt8(ascii: "@") }) {
+        // Behind another '@', too: then it is a password that was taken for the host.
+        if let stray = first(in: rest, where: { $0 == UInt8(ascii: "@") }) {
             throw AMQPURIError(.userInfoAfterHost, offset: stray)
         }
         var hosts = authority
