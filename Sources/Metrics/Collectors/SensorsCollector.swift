@@ -19,9 +19,10 @@ public final class SensorsCollector: Collector {
 
     /// A sensor that is wanted.
     public struct Choice: Hashable, Sendable {
-        /// `chip.feature`: the chip's name as it stands in samples, a dot, and the feature's name or its label.
+        /// `chip.feature`: the chip's name as it stands in samples, a dot, and the feature's name or its label. A chip's name
+        /// alone means all of its features.
         public var device: String
-        /// What it is to be called; nil for what libsensors calls it.
+        /// What it is to be called; nil for what libsensors calls it. Not used for a chip's name alone.
         public var label: String?
 
         public init(_ device: String, label: String? = nil) {
@@ -125,9 +126,11 @@ public final class SensorsCollector: Collector {
                 ?? entries.firstIndex { choice.device == "\($0.chipName).\($0.label)" }
             if let index {
                 selection.wanted.append((index, choice.label))
-            } else {
-                selection.missing.append(choice.device)
+                continue
             }
+            let ofChip = entries.indices.filter { entries[$0].chipName == choice.device }
+            selection.wanted += ofChip.map { ($0, nil) }
+            if ofChip.isEmpty { selection.missing.append(choice.device) }
         }
         return selection
     }
