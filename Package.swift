@@ -15,7 +15,8 @@ let package = Package(
         .default(enabledTraits: ["TLS"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     ],
     targets: [
         .systemLibrary(name: "CLinux"),
@@ -41,7 +42,9 @@ let package = Package(
             dependencies: [
                 "AMQPWire",
                 "HostMetrics",
+                "CLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
             ],
             path: "Sources/Agent",
             swiftSettings: strict
@@ -62,7 +65,11 @@ let package = Package(
             swiftSettings: strict
         ),
         .testTarget(name: "MetricsTests", dependencies: ["HostMetrics", "SensorsReading"], swiftSettings: strict),
-        .testTarget(name: "AgentTests", dependencies: ["PsistatsAgent"], swiftSettings: strict),
+        .testTarget(
+            name: "AgentTests",
+            dependencies: ["PsistatsAgent", "AMQPWire", "HostMetrics"],
+            swiftSettings: strict
+        ),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -2,6 +2,8 @@
 enum ExitStatus: Int32 {
     /// Done.
     case success = 0
+    /// The daemon does not run: what init scripts return of `status` (LSB, "Init Script Actions").
+    case notRunning = 3
     /// The command line is wrong (`EX_USAGE`).
     case usage = 64
     /// What was read makes no sense (`EX_DATAERR`).
@@ -12,8 +14,16 @@ enum ExitStatus: Int32 {
     case unavailable = 69
     /// A fault of the program's own (`EX_SOFTWARE`).
     case software = 70
+    /// Something of the system's failed (`EX_OSERR`).
+    case osError = 71
+    /// A file cannot be made (`EX_CANTCREAT`).
+    case cannotCreate = 73
     /// Reading or writing failed (`EX_IOERR`).
     case ioError = 74
+    /// It may work later (`EX_TEMPFAIL`).
+    case temporaryFailure = 75
+    /// Not allowed (`EX_NOPERM`).
+    case noPermission = 77
     /// The configuration is wrong (`EX_CONFIG`).
     case configuration = 78
     /// Nobody reads the output any more: what a shell reports of a command that SIGPIPE ended.

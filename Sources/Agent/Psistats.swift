@@ -7,24 +7,51 @@ struct Psistats: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "psistats",
         abstract: "Sends this machine's statistics to RabbitMQ.",
-        version: version,
-        subcommands: [DeclareCommand.self, FramesCommand.self]
+        version: "psistats \(version) (\(build))",
+        subcommands: [CheckCommand.self, DeclareCommand.self, FramesCommand.self]
     )
+
+    private static func end(_ failure: CommandFailure) -> Never {
+        if let message = failure.message { standardError(message) }
+        Glibc.exit(failure.status.rawValue)
+    }
 
     /// Version of the package.
     static let version = "1.0.0"
+
+    /// How this program was built: what a report of a fault should say.
+    static var build: String {
+        #if DEBUG
+        let kind = "debug"
+        #else
+        let kind = "release"
+        #endif
+        #if TLS
+        let tls = "with TLS"
+        #else
+        let tls = "without TLS"
+        #endif
+        #if arch(x86_64)
+        let architecture = "x86_64"
+        #elseif arch(arm64)
+        let architecture = "aarch64"
+        #elseif arch(arm)
+        let architecture = "armv7"
+        #else
+        let architecture = "another architecture"
+        #endif
+        return "\(kind) build, \(tls), Linux \(architecture)"
+    }
 
     static func main() {
         do {
             var command = try parseAsRoot()
             try command.run()
         } catch let failure as CommandFailure {
-            if let message = failure.message {
-                var output = OutputFile(descriptor: STDERR_FILENO)
-                try? output.append(line: message)
-                try? output.flush()
-            }
-            Glibc.exit(failure.status.rawValue)
+            end(failure)
+        } catch let error as SystemError {
+            // What commands do not handle themselves is writing their output.
+            end(CommandFailure(writing: error))
         } catch {
             exit(withError: error)
         }

@@ -23,13 +23,51 @@ struct Topology: Hashable, Sendable {
             durable: configuration.queue.isDurable,
             exclusive: configuration.queue.isExclusive,
             autoDelete: configuration.queue.deletesItself,
-            arguments: ["x-message-ttl": FieldValue(Int64(configuration.queue.timeToLive))]
+            arguments: Self.arguments(of: configuration.queue)
         )
         binding = Method.QueueBind(queue: name, exchange: AMQPText(configuration.exchange.name), routingKey: name)
+    }
+
+    /// What is written into psistats.conf, and nothing else: a broker compares what it gets with what the queue has.
+    private static func arguments(of queue: Configuration.Queue) -> FieldTable {
+        var arguments: FieldTable = ["x-message-ttl": FieldValue(Int64(queue.timeToLive))]
+        if let type = queue.type { arguments.entries.append(.init("x-queue-type", FieldValue(type))) }
+        if let expires = queue.expires { arguments.entries.append(.init("x-expires", FieldValue(Int64(expires)))) }
+        if let length = queue.maxLength { arguments.entries.append(.init("x-max-length", FieldValue(Int64(length)))) }
+        return arguments
     }
 
     /// The requests, in the order in which they have to be made.
     var requests: [Method] {
         [.exchangeDeclare(exchange), .queueDeclare(queue), .queueBind(binding)]
+    }
+
+    /// Makes sure that all of it exists on the broker.
+    ///
+    /// - Returns: the queue as the broker describes it.
+    /// - Throws: as the calls do; 406 where the exchange or the queue exists with other settings, 405 where another connection
+    ///   holds the queue.
+    @discardableResult
+    func declare(on channel: AMQPChannel) async throws(AMQPError) -> DeclaredQueue {
+        try await channel.declareExchange(
+            exchange.exchange.string,
+            type: ExchangeType(exchange.type.string),
+            durable: exchange.durable,
+            autoDelete: exchange.autoDelete,
+            arguments: exchange.arguments
+        )
+        let declared = try await channel.declareQueue(
+            queue.queue.string,
+            durable: queue.durable,
+            exclusive: queue.exclusive,
+            autoDelete: queue.autoDelete,
+            arguments: queue.arguments
+        )
+        try await channel.bindQueue(
+            binding.queue.string,
+            to: binding.exchange.string,
+            routingKey: binding.routingKey.string
+        )
+        return declared
     }
 }

@@ -92,7 +92,7 @@ struct FrameWriter: ~Copyable {
 
 extension CommandFailure {
     /// Standard output cannot be written. Where nobody reads it any more, as under `| head`, there is nothing to say.
-    fileprivate init(writing error: SystemError) {
+    init(writing error: SystemError) {
         if error.code == EPIPE {
             self.init(status: .outputClosed, message: nil)
         } else {

@@ -9,6 +9,11 @@ struct Configuration: Hashable, Sendable {
     var exchange = Exchange()
     var app = App()
     var hostname = Hostname()
+    var reporters = Reporters()
+    var buffer = Buffer()
+    var system = System()
+    /// `[loggers]`, `[handlers]`, `[formatters]` and the sections that they name.
+    var logging = LoggingConfiguration.unspecified
 
     /// `[server]`: the brokers.
     struct Server: Hashable, Sendable {
@@ -28,6 +33,12 @@ struct Configuration: Hashable, Sendable {
         var deletesItself = true
         /// How long a message waits in the queue, in milliseconds (`x-message-ttl`). 0: only a consumer that is ready gets it.
         var timeToLive: UInt32 = 10_000
+        /// `x-queue-type`: `classic` or `quorum`; nil for the broker's default.
+        var type: String?
+        /// How long the queue may be unused before the broker removes it, in milliseconds (`x-expires`), at least 1; nil for ever.
+        var expires: UInt32?
+        /// How many messages wait in the queue, the oldest dropped first (`x-max-length`); nil for any number.
+        var maxLength: UInt32?
 
         /// The queue's name and the routing key: `prefix.hostname`.
         func name(hostname: String) -> String {
@@ -53,11 +64,18 @@ struct Configuration: Hashable, Sendable {
         var retryPause = Duration.seconds(5)
         /// Where the process number is kept.
         var pidfile = "/var/run/psistats.pid"
-        /// How long to wait for the daemon to start, and to end before it is killed. 0: not at all.
+        /// How long to wait for the daemon to start, and to end before it is killed; more than 0.
         var pidfileTimeout = Duration.seconds(5)
+        /// Whether what is due at a time goes into one message, or into one for each reporter.
+        var messageForm = MessageForm.combined
         var stdinPath = "/dev/null"
         var stdoutPath = "/dev/null"
         var stderrPath = "/dev/null"
+    }
+
+    /// `[app] message`
+    enum MessageForm: String, Hashable, Sendable, CaseIterable {
+        case combined, separate
     }
 
     /// `[hostname]`: the name under which this machine reports.

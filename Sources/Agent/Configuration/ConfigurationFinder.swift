@@ -10,43 +10,72 @@ enum ConfigurationFinder {
             ]
     }
 
+    /// What stands for the path where there is no file. None that is found looks like it: those start with `/` or `./`.
+    static let defaults = "the defaults"
+
+    /// What to tell of that.
+    static let defaultsNotice = "psistats: no psistats.conf found, using the defaults"
+
     /// Finds, reads and checks the configuration.
     ///
     /// - Parameters:
     ///   - explicit: the file that `--config` names, or `nil` to look for one.
     ///   - surroundings: the process's environment.
     ///   - candidates: where to look instead of in the usual places.
-    /// - Returns: the file's path and what it says.
-    /// - Throws: `ConfigurationError` with every problem: no file, one that cannot or must not be read, and each wrong
-    ///   line.
+    /// - Returns: the file's path as it was named, and what it says; ``defaults`` for the path where no file was named and
+    ///   none is there.
+    /// - Throws: `ConfigurationError` with every problem: a file that cannot or must not be read, and each wrong line.
     static func load(
         _ explicit: String?,
         surroundings: Surroundings = .current(),
         candidates: [String]? = nil
     ) throws(ConfigurationError) -> (path: String, configuration: Configuration) {
-        let read = { FileReading.bytes(of: $0, asRoot: surroundings.isRoot) }
-        let candidates = explicit.map { [$0] } ?? candidates ?? Self.candidates(home: surroundings.home)
-        for path in candidates {
-            switch read(path) {
-            case .success(let bytes):
-                var reader = ConfigurationReader(
-                    path: path,
-                    file: ConfigFile(bytes),
-                    surroundings: surroundings,
-                    readFile: read
-                )
-                let configuration = reader.configuration()
-                guard reader.problems.isEmpty else { throw ConfigurationError(problems: reader.problems) }
-                return (path, configuration)
+        let (path, configuration, problems) = try read(explicit, surroundings, candidates)
+        guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
+        return (path, configuration)
+    }
+
+    /// Where the daemon's files are, however wrong the rest of the configuration may be meanwhile: who wants to end a daemon
+    /// need not correct its configuration first.
+    ///
+    /// - Throws: where even that cannot be known.
+    static func loadPlaces(
+        _ explicit: String?,
+        surroundings: Surroundings = .current(),
+        candidates: [String]? = nil
+    ) throws(ConfigurationError) -> Configuration.App {
+        let (_, configuration, problems) = try read(explicit, surroundings, candidates)
+        let fatal = problems.filter { $0.section == "app" && $0.key == "pidfile" }
+        guard fatal.isEmpty else { throw ConfigurationError(problems: fatal) }
+        return configuration.app
+    }
+
+    /// What the first file there is says, and what is wrong with it.
+    private static func read(
+        _ explicit: String?,
+        _ surroundings: Surroundings,
+        _ candidates: [String]?
+    ) throws(ConfigurationError) -> (path: String, configuration: Configuration, problems: [ConfigurationProblem]) {
+        let file = { FileReading.bytes(of: $0, asRoot: surroundings.isRoot) }
+        func read(_ path: String, _ bytes: [UInt8]) -> (String, Configuration, [ConfigurationProblem]) {
+            var reader = ConfigurationReader(
+                path: path,
+                file: ConfigFile(bytes),
+                surroundings: surroundings,
+                readFile: file
+            )
+            let configuration = reader.configuration()
+            return (path, configuration, reader.problems)
+        }
+        for path in explicit.map({ [$0] }) ?? candidates ?? Self.candidates(home: surroundings.home) {
+            switch file(path.absolute(from: surroundings.directory)) {
+            case .success(let bytes): return read(path, bytes)
             case .failure(let failure):
                 if explicit == nil, failure.isAbsence { continue }
                 throw ConfigurationError(problems: [problem(path, failure.reasonText)])
             }
         }
-        let places = candidates.joined(separator: ", ")
-        throw ConfigurationError(
-            problems: [problem("psistats.conf", "not found; looked for \(places). Name a file with --config")]
-        )
+        return read(defaults, [])
     }
 
     private static func problem(_ path: String, _ message: String) -> ConfigurationProblem {

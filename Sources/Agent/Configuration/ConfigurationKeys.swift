@@ -1,37 +1,54 @@
 /// Which sections and keys exist, and what a misspelt one may have meant.
 enum ConfigurationKeys {
     /// The sections whose keys are all known, and these keys. Every other key in them is a problem.
-    static let known: [(section: String, keys: [String])] = [
-        ("server", ["url", "url_file", "host", "port", "path", "user", "pass"]),
-        ("queue", ["prefix", "exclusive", "durable", "autodelete", "ttl"]),
-        ("exchange", ["name", "type", "durable", "autodelete"]),
-        (
-            "app",
-            [
-                "retry_timer", "pidfile", "pidfile_timeout", "stdin_path", "stdout_path", "stderr_path",
-                "timer", "meta_timer",
-            ]
-        ),
-        ("hostname", ["enabled", "name"]),
+    static let known: [(section: String, keys: [String])] =
+        [
+            ("server", ["url", "url_file", "host", "port", "path", "user", "pass"]),
+            ("queue", ["prefix", "exclusive", "durable", "autodelete", "ttl", "type", "expires", "max_length"]),
+            ("exchange", ["name", "type", "durable", "autodelete"]),
+            ("hostname", ["enabled", "name"]),
+            (
+                "app",
+                [
+                    "retry_timer", "message", "pidfile", "pidfile_timeout", "stdin_path", "stdout_path", "stderr_path",
+                    "timer", "meta_timer", "primary_timer", "secondary_timer",
+                ]
+            ),
+            ("buffer", ["max_messages"]),
+            ("system", ["proc", "sys", "etc", "root"]),
+        ] + reporters.map { ($0.section, ["enabled", "interval", "timeout"] + $0.keys) }
+
+    /// The sections that are named after reporters, and the keys that each has besides those of all.
+    private static let reporters: [(section: String, keys: [String])] = [
+        ("cpu", ["percpu"]),
+        ("mem", ["details"]),
+        ("cpu_temp", []),
+        ("uptime", []),
+        ("ipaddr", ["devices[]", "loopback", "link_local"]),
+        ("load", []),
+        ("hddspace", ["include[]", "exclude[]", "details"]),
+        ("hddio", ["devices[]"]),
+        ("net", ["devices[]"]),
+        ("hddtemp", ["hostname", "port"]),
+        ("sensors", ["devices[]"]),
+        ("os", []),
+        ("processes", []),
     ]
 
-    /// Sections that belong to other parts of the agent. Passed over here, whatever they hold.
-    static let elsewhere: Set<String> = [
-        "buffer", "cpu", "cpu_temp", "formatters", "handlers", "hddio", "hddspace", "hddtemp", "ipaddr", "load",
-        "loggers", "logging", "mem", "net", "os", "processes", "sensors", "uptime",
-    ]
+    /// The sections of logging, which have a reader of their own. Passed over here, whatever they hold.
+    static let logging = ["formatters", "handlers", "loggers", "logging"]
 
-    /// What such sections' names start with where they name one of several.
-    static let elsewherePrefixes = ["logger_", "handler_", "formatter_"]
+    /// What the names of those sections of logging start with that are there for one of several.
+    static let loggingPrefixes = ["formatter_", "handler_", "logger_"]
 
     /// The keys of a section whose keys are all known.
     static func keys(of section: String) -> [String]? {
         known.first { $0.section == section }?.keys
     }
 
-    /// Whether another part of the agent reads the section.
-    static func isReadElsewhere(_ section: String) -> Bool {
-        elsewhere.contains(section) || elsewherePrefixes.contains { section.hasPrefix($0) }
+    /// Whether the section is one of logging.
+    static func isLogging(_ section: String) -> Bool {
+        logging.contains(section) || loggingPrefixes.contains { section.hasPrefix($0) }
     }
 
     /// The candidate nearest to a misspelt word, if one is near enough to be meant.
@@ -42,6 +59,11 @@ enum ConfigurationKeys {
         let ranked = candidates.map { ($0, editDistance(lowered, $0)) }
         guard let (best, distance) = ranked.min(by: { $0.1 < $1.1 }) else { return nil }
         return distance <= max(1, best.utf8.count / 3) ? best : nil
+    }
+
+    /// What to put behind a message about a misspelt word: `; did you mean 'ttl'?`, or nothing.
+    static func hint(for word: String, among candidates: [String]) -> String {
+        suggestion(for: word, among: candidates).map { "; did you mean '\($0)'?" } ?? ""
     }
 
     /// How many letters have to be inserted, removed, replaced or swapped with their neighbour to get from one to the other.

@@ -8,7 +8,7 @@ extension ConfigurationReader {
     mutating func readServer(into server: inout Configuration.Server) {
         if let url = surroundings.url, !url.isEmpty {
             do throws(AMQPURIError) {
-                server.brokers = try Self.brokers(url) { note(variable: Self.urlVariable, $0) }
+                server.brokers = try Self.brokers(url, filesIn: directory) { note(variable: Self.urlVariable, $0) }
             } catch {
                 note(variable: Self.urlVariable, error.description)
             }
@@ -21,7 +21,7 @@ extension ConfigurationReader {
             note(entry, in: "server", "stands beside 'url': keep one of the two")
         case (.some(let entry), nil):
             do throws(AMQPURIError) {
-                server.brokers = try Self.brokers(entry.value) { note(entry, in: "server", $0) }
+                server.brokers = try Self.brokers(entry.value, filesIn: directory) { note(entry, in: "server", $0) }
             } catch {
                 note(entry, in: "server", error.description, line: Self.line(of: error.offset, in: entry))
             }
@@ -32,18 +32,32 @@ extension ConfigurationReader {
         }
     }
 
-    /// A URL that ends in `/` means the vhost `/`, as psistats has always documented it.
-    private static func brokers(_ text: String, note: (String) -> Void) throws(AMQPURIError) -> [AMQPURI] {
-        var brokers = try AMQPURI.list(text)
-        for index in brokers.indices where brokers[index].vhost.isEmpty {
-            brokers[index].vhost = "/"
+    /// The brokers that a URL or several name. One that ends in `/` means the vhost `/`, as psistats has always documented
+    /// it.
+    ///
+    /// - Parameters:
+    ///   - directory: what relative names of certificates and keys count from.
+    ///   - note: takes what is wrong besides.
+    static func brokers(
+        _ text: String,
+        filesIn directory: String,
+        note: (String) -> Void
+    ) throws(AMQPURIError) -> [AMQPURI] {
+        let files = [\AMQPURI.caCertificateFile, \AMQPURI.certificateFile, \AMQPURI.keyFile]
+        let brokers = try AMQPURI.list(text).map { broker in
+            var broker = broker
+            if broker.vhost.isEmpty { broker.vhost = "/" }
+            // No connection is made in no time.
+            if broker.connectionTimeout == .zero { broker.connectionTimeout = nil }
+            for file in files { broker[keyPath: file] = broker[keyPath: file]?.absolute(from: directory) }
+            return broker
         }
         // The hosts of one URL share its parameters: each is told of once.
         var told: Set<String> = []
         for name in brokers.flatMap(\.unknownParameters).map(\.name) where told.insert(name).inserted {
             let known = AMQPURI.Parameter.allCases.map(\.rawValue)
-            let near = ConfigurationKeys.suggestion(for: name, among: known).map { "; did you mean '\($0)'?" }
-            note("unknown parameter '\(name)' in the URL" + (near ?? ""))
+            let hint = ConfigurationKeys.hint(for: name, among: known)
+            note("unknown parameter '\(name)' in the URL" + hint)
         }
         return brokers
     }
@@ -59,7 +73,7 @@ extension ConfigurationReader {
             note(entry, in: "server", "has to be the path of a file, on one line and without NUL")
             return
         }
-        let urlPath = Self.beside(path, entry.value)
+        let urlPath = entry.value.absolute(from: directory)
         switch readFile(urlPath) {
         case .failure(let failure):
             note(entry, in: "server", failure.description)
@@ -70,17 +84,13 @@ extension ConfigurationReader {
                 return
             }
             do throws(AMQPURIError) {
-                server.brokers = try Self.brokers(text) { note(entry, in: "server", "\(urlPath): \($0)") }
+                server.brokers = try Self.brokers(text, filesIn: directory) {
+                    note(entry, in: "server", "\(urlPath): \($0)")
+                }
             } catch {
                 note(entry, in: "server", "\(urlPath): \(error)")
             }
         }
-    }
-
-    /// A relative path counts from the directory of the file in which it stands.
-    static func beside(_ file: String, _ path: String) -> String {
-        guard !path.hasPrefix("/"), let slash = file.lastIndex(of: "/") else { return path }
-        return file[...slash] + path
     }
 
     /// psistats 0.0.4 and earlier had a key for each part of the URL.

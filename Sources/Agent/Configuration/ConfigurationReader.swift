@@ -2,10 +2,14 @@ import AMQPWire
 
 /// Turns a `ConfigFile` into a `Configuration` and collects every problem on the way.
 ///
+/// A further section gets a struct in `Configuration`, a row in `ConfigurationKeys.known`, and a function that reads it.
+///
 /// Opens no file but `url_file`, and that through `readFile`.
 struct ConfigurationReader {
-    /// The file's name as problems show it; `url_file` is looked for beside it.
+    /// The file's name as problems show it.
     let path: String
+    /// The directory that the file is in: relative paths in it count from there.
+    let directory: String
     let file: ConfigFile
     let surroundings: Surroundings
     /// Gives a file's bytes, or why it cannot be read.
@@ -19,6 +23,7 @@ struct ConfigurationReader {
         readFile: @escaping (String) -> Result<[UInt8], FileFailure>
     ) {
         self.path = path
+        directory = path.absolute(from: surroundings.directory).parentDirectory
         self.file = file
         self.surroundings = surroundings
         self.readFile = readFile
@@ -32,8 +37,12 @@ struct ConfigurationReader {
         readServer(into: &result.server)
         readQueue(into: &result.queue)
         readExchange(into: &result.exchange)
-        readApp(into: &result.app)
         readHostname(into: &result.hostname)
+        readApp(into: &result.app)
+        readBuffer(into: &result.buffer)
+        readSystem(into: &result.system)
+        readReporters(into: &result.reporters)
+        readLogging(into: &result.logging)
         checkQueueName(of: result)
         let unordered = problems.enumerated()
         problems = unordered.sorted { ($0.element.line ?? 0, $0.offset) < ($1.element.line ?? 0, $1.offset) }
@@ -41,58 +50,10 @@ struct ConfigurationReader {
         return result
     }
 
-    // The sections of this version. A further section gets a struct in `Configuration`, a row in
-    // `ConfigurationKeys.known`, and a function here.
-
-    private mutating func readQueue(into queue: inout Configuration.Queue) {
-        name("prefix", in: "queue", into: &queue.prefix, mayBeEmpty: true)
-        flag("exclusive", in: "queue", into: &queue.isExclusive)
-        flag("durable", in: "queue", into: &queue.isDurable)
-        flag("autodelete", in: "queue", into: &queue.deletesItself)
-        guard let entry = file.entry("ttl", in: "queue") else { return }
-        guard let milliseconds = Self.number(entry.value, as: UInt32.self) else {
-            note(entry, in: "queue", "has to be a number of milliseconds from 0 to 4294967295")
-            return
-        }
-        queue.timeToLive = milliseconds
-    }
-
-    private mutating func readExchange(into exchange: inout Configuration.Exchange) {
-        name("name", in: "exchange", into: &exchange.name, mayBeEmpty: false)
-        flag("durable", in: "exchange", into: &exchange.isDurable)
-        flag("autodelete", in: "exchange", into: &exchange.deletesItself)
-        guard let entry = file.entry("type", in: "exchange") else { return }
-        let types = ["direct", "fanout", "topic", "headers"]
-        let isPlugin = entry.value.hasPrefix("x-") && Self.isShortString(entry.value)
-        guard types.contains(entry.value) || isPlugin else {
-            let near = ConfigurationKeys.suggestion(for: entry.value, among: types).map { "; did you mean '\($0)'?" }
-            note(
-                entry,
-                in: "exchange",
-                "has to be direct, fanout, topic, headers or a plugin's type that starts with 'x-'" + (near ?? "")
-            )
-            return
-        }
-        exchange.type = entry.value
-    }
-
-    private mutating func readApp(into app: inout Configuration.App) {
-        seconds("retry_timer", in: "app", into: &app.retryPause)
-        seconds("pidfile_timeout", in: "app", into: &app.pidfileTimeout)
-        filePath("pidfile", in: "app", into: &app.pidfile)
-        filePath("stdin_path", in: "app", into: &app.stdinPath)
-        filePath("stdout_path", in: "app", into: &app.stdoutPath)
-        filePath("stderr_path", in: "app", into: &app.stderrPath)
-    }
-
-    private mutating func readHostname(into hostname: inout Configuration.Hostname) {
-        flag("enabled", in: "hostname", into: &hostname.isEnabled)
-        guard let entry = file.entry("name", in: "hostname"), !entry.value.isEmpty else { return }
-        guard Self.isShortString(entry.value) else {
-            note(entry, in: "hostname", Self.shortStringRule)
-            return
-        }
-        hostname.name = entry.value
+    private mutating func readLogging(into logging: inout LoggingConfiguration) {
+        let (found, faults) = LoggingReader(file: file, path: path, directory: directory).read()
+        logging = found
+        problems += faults
     }
 
     private mutating func checkQueueName(of configuration: Configuration) {
@@ -153,9 +114,14 @@ extension ConfigurationReader {
     }
 
     private mutating func noteUnknownNames() {
-        for section in file.sections where !ConfigurationKeys.isReadElsewhere(section.name) {
+        let everywhere = Set(ConfigurationKeys.known.flatMap(\.keys) + LoggingReader.keys)
+        for entry in file.defaults.entries where !everywhere.contains(entry.key) {
+            let hint = ConfigurationKeys.hint(for: entry.key, among: everywhere.sorted())
+            note(entry, in: file.defaults.name, "no section has such a key" + hint)
+        }
+        for section in file.sections where !ConfigurationKeys.isLogging(section.name) {
             guard let keys = ConfigurationKeys.keys(of: section.name) else {
-                let names = ConfigurationKeys.known.map(\.section) + ConfigurationKeys.elsewhere.sorted()
+                let names = ConfigurationKeys.known.map(\.section) + ConfigurationKeys.logging
                 let near = ConfigurationKeys.suggestion(for: section.name, among: names)
                 problems.append(
                     ConfigurationProblem(
@@ -169,12 +135,8 @@ extension ConfigurationReader {
                 continue
             }
             for entry in section.entries where !keys.contains(entry.key) {
-                let near = ConfigurationKeys.suggestion(for: entry.key, among: keys)
-                note(
-                    entry,
-                    in: section.name,
-                    "unknown key in [\(section.name)]" + (near.map { "; did you mean '\($0)'?" } ?? "")
-                )
+                let hint = ConfigurationKeys.hint(for: entry.key, among: keys)
+                note(entry, in: section.name, "unknown key in [\(section.name)]" + hint)
             }
         }
     }

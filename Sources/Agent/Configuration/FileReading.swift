@@ -80,7 +80,7 @@ struct FileFailure: Error, Hashable, Sendable, CustomStringConvertible {
 
     var reasonText: String {
         switch reason {
-        case .system(let code): "cannot be read: " + Self.text(of: code)
+        case .system(let code): "cannot be read: " + SystemError(code: code, context: "read").reason
         case .notAFile: "cannot be read: not a regular file"
         case .tooLong: "cannot be read: longer than 64 MiB"
         case .writable(.owner(let user)):
@@ -93,10 +93,4 @@ struct FileFailure: Error, Hashable, Sendable, CustomStringConvertible {
     }
 
     var description: String { "\(path): \(reasonText)" }
-
-    private static func text(of code: Int32) -> String {
-        var buffer = [CChar](repeating: 0, count: 256)
-        guard strerror_r(code, &buffer, buffer.count) == 0 else { return "error \(code)" }
-        return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    }
 }

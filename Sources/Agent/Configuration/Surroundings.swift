@@ -10,6 +10,15 @@ struct Surroundings: Sendable {
     var isRoot: Bool
     /// The machine's own name.
     var hostname: String
+    /// The values of those of `HOST_PROC`, `HOST_SYS`, `HOST_ETC` and `HOST_ROOT` that are set.
+    var hostDirectories: [String: String] = [:]
+
+    /// The directory that the process was in when this was asked; relative names on the command line count from it, and stay
+    /// right when the process goes elsewhere.
+    var directory = "/"
+
+    /// The environment variables that say where the host's directories are: those that other collectors use in containers.
+    static let hostVariables = ["HOST_PROC", "HOST_SYS", "HOST_ETC", "HOST_ROOT"]
 
     /// Those of this process.
     static func current() -> Surroundings {
@@ -17,7 +26,11 @@ struct Surroundings: Sendable {
             home: variable("HOME"),
             url: variable(ConfigurationReader.urlVariable),
             isRoot: geteuid() == 0,
-            hostname: machineName()
+            hostname: machineName(),
+            hostDirectories: Dictionary(
+                uniqueKeysWithValues: hostVariables.compactMap { name in variable(name).map { (name, $0) } }
+            ),
+            directory: workingDirectory()
         )
     }
 
@@ -25,6 +38,12 @@ struct Surroundings: Sendable {
         guard let value = getenv(name) else { return nil }
         let text = String(cString: value)
         return text.isEmpty ? nil : text
+    }
+
+    private static func workingDirectory() -> String {
+        guard let text = getcwd(nil, 0) else { return "/" }
+        defer { free(text) }
+        return String(cString: text)
     }
 
     /// What `gethostname` says; `localhost` where it says nothing.

@@ -1,0 +1,55 @@
+import ArgumentParser
+import Glibc
+
+/// `--config`, which most commands take, and the configuration that comes of it.
+struct ConfigurationOption: ParsableArguments {
+    @Option(help: ArgumentHelp("The configuration, instead of the first psistats.conf found.", valueName: "file"))
+    var config: String?
+
+    /// The configuration and the name under which this machine reports.
+    ///
+    /// - Parameter tellsOfDefaults: whether to say on standard error that there is no file.
+    /// - Returns: for the path the file's as it was named, or ``ConfigurationFinder/defaults``.
+    /// - Throws: every problem found, with the exit status 78.
+    func load(
+        tellsOfDefaults: Bool = false
+    ) throws(CommandFailure) -> (path: String, configuration: Configuration, hostname: String) {
+        let surroundings = Surroundings.current()
+        do throws(ConfigurationError) {
+            let (path, configuration) = try ConfigurationFinder.load(config, surroundings: surroundings)
+            if tellsOfDefaults, path == ConfigurationFinder.defaults {
+                standardError(ConfigurationFinder.defaultsNotice)
+            }
+            return (path, configuration, configuration.hostname.name ?? surroundings.hostname)
+        } catch {
+            throw CommandFailure(status: .configuration, message: error.description)
+        }
+    }
+
+    /// Where the daemon's files are, even if the configuration is wrong otherwise.
+    func loadPlaces() throws(CommandFailure) -> Configuration.App {
+        do throws(ConfigurationError) {
+            return try ConfigurationFinder.loadPlaces(config)
+        } catch {
+            throw CommandFailure(status: .configuration, message: error.description)
+        }
+    }
+}
+
+extension CommandFailure {
+    /// A system call failed.
+    init(_ error: SystemError, remedy: String = "") {
+        let isRefusal = error.code == EPERM || error.code == EACCES
+        let hint = remedy.isEmpty && isRefusal ? "; try it as root or as the daemon's user" : remedy
+        self.init(isRefusal ? .noPermission : .osError, "\(error.context): \(error.reason)\(hint)")
+    }
+}
+
+/// Runs system calls whose failure ends the command.
+func orFail<Value: ~Copyable>(_ body: () throws(SystemError) -> Value) throws(CommandFailure) -> Value {
+    do throws(SystemError) {
+        return try body()
+    } catch {
+        throw CommandFailure(error)
+    }
+}
