@@ -2,11 +2,9 @@
 
 .PHONY: run test test-long bench fuzz format lint clean
 
-# Shows what psistats would send to a broker, frame by frame.
+# This machine's statistics, sent to a broker and shown as they arrive there. Ends with Ctrl-C.
 run:
-	Scripts/setup
-	swift build --product psistats
-	"$$(swift build --show-bin-path)/psistats" declare --dry-run
+	Scripts/run
 
 # Everything that can go wrong, checked: codec, client, brokers, recordings, fuzzing, both forms of the package.
 test:

@@ -170,11 +170,16 @@ struct DeclareCommandTests {
         #expect(result.errors == "/nonexistent/psistats.conf: cannot be read: No such file or directory\n")
     }
 
-    @Test("without --dry-run it says that it needs it")
-    func withoutDryRun() throws {
-        let result = try Program.run(["declare"])
+    @Test("without --dry-run a broker that cannot be reached is told, with what to do")
+    func unreachable() throws {
+        // Port 1 is nobody's, and nobody but root could take it.
+        let result = try Program.run(
+            ["declare", "--config", Repository.root + "/psistats.conf"],
+            environment: ["PSISTATS_URL=amqp://guest:secret@127.0.0.1:1"]
+        )
         #expect(result.status == 69)
         #expect(result.output.isEmpty)
-        #expect(result.errors.contains("--dry-run"))
+        #expect(result.errors.contains("listens on that port; host and port stand in [server] url"))
+        #expect(!result.errors.contains("secret"))
     }
 }

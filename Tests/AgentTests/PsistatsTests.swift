@@ -4,11 +4,11 @@ import Testing
 
 @Suite("psistats")
 struct PsistatsTests {
-    @Test("--version prints the version and nothing else")
+    @Test("--version prints the version and how it was built, and nothing else")
     func version() throws {
         let result = try Program.run(["--version"])
         #expect(result.status == 0)
-        #expect(result.text == Psistats.version + "\n")
+        #expect(result.text == "psistats \(Psistats.version) (\(Psistats.build))\n")
     }
 
     @Test("help names the subcommands")

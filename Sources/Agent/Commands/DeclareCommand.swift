@@ -1,7 +1,7 @@
 import AMQPWire
 import ArgumentParser
 
-/// `psistats declare --dry-run`: shows what the agent sends to set up its exchange and queue.
+/// `psistats declare`: sets up the exchange and the queue on the broker, or shows what would be sent for it.
 struct DeclareCommand: ParsableCommand {
     enum Format: String, CaseIterable, ExpressibleByArgument {
         case fields, hex, raw, json
@@ -9,28 +9,31 @@ struct DeclareCommand: ParsableCommand {
 
     static let configuration = CommandConfiguration(
         commandName: "declare",
-        abstract: "Show the frames that declare the exchange and the queue, octet for octet.",
+        abstract: "Declare the exchange and the queue on the broker, or show the frames that do it.",
         discussion: """
-            Reads psistats.conf and prints all that would be sent to the first broker in it: to open a connection and a \
-            channel, to declare the exchange and this machine's queue, and to bind them. Connects to nothing.
+            Connects to the broker that psistats.conf names, declares the exchange and this machine's queue, binds them, and \
+            says what exists now. A queue that is exclusive goes with the connection that declares it, so it exists while the \
+            daemon runs, and only then.
 
-            The formats: fields has a line for each field, with its offset, its octets and what they mean; hex is what \
+            With --dry-run connects to nothing, and prints all that would be sent to the first broker: to open a connection \
+            and a channel, to declare exchange and queue, and to bind them.
+
+            The formats of --dry-run: fields has a line for each field, with its offset, its octets and what they mean; hex is what \
             xxd prints of the octets; raw is the octets, as in psistats declare --dry-run --format raw | psistats frames -; \
             json is what psistats frames --format json prints of them.
 
             Where the password would be stands ********, whatever its length, in all formats.
 
-            Exit status: 78 when the configuration cannot be used.
+            Exit status: 69 when the broker cannot be reached or refuses; 78 when the configuration cannot be used.
             """
     )
 
-    @Flag(help: "Print the frames, send nothing. Needed in this version.")
+    @Flag(help: "Print the frames, send nothing.")
     var dryRun = false
 
-    @Option(help: ArgumentHelp("The configuration, instead of the first psistats.conf found.", valueName: "file"))
-    var config: String?
+    @OptionGroup var options: ConfigurationOption
 
-    @Option(help: "What to print.")
+    @Option(help: "What --dry-run prints.")
     var format = Format.fields
 
     @Flag(help: "Put the real password into the frames, and print it.")
@@ -40,12 +43,7 @@ struct DeclareCommand: ParsableCommand {
     static let placeholder = "********"
 
     func run() throws {
-        guard dryRun else {
-            throw CommandFailure(
-                .unavailable,
-                "declare needs --dry-run in this version: it prints what would be sent and connects to nothing"
-            )
-        }
+        guard dryRun else { return try declare() }
         let octets = try rehearse()
         var writer = FrameWriter(.json, showSecrets: showSecrets)
         switch format {
@@ -66,21 +64,40 @@ struct DeclareCommand: ParsableCommand {
         try writer.flush()
     }
 
+    /// Declares on the real broker.
+    private func declare() throws {
+        let (_, configuration, hostname) = try options.load()
+        let settings = BrokerSettings(configuration: configuration, hostname: hostname)
+        do {
+            let queue = try blocking {
+                try await AMQPConnection.withConnection(settings.connection { _ in }) { connection in
+                    try await connection.withChannel { try await settings.topology.declare(on: $0) }
+                }
+            }
+            print(text(queue, configuration))
+        } catch let error as AMQPError {
+            let advice = BrokerAdvice.explanation(of: error, configuration: configuration, hostname: hostname)
+            throw CommandFailure(.unavailable, advice)
+        }
+    }
+
+    private func text(_ queue: DeclaredQueue, _ configuration: Configuration) -> String {
+        let exchange = configuration.exchange
+        let goes = configuration.queue.isExclusive ? "; it is exclusive and has gone with this connection" : ""
+        return """
+            exchange '\(exchange.name)', type \(exchange.type)
+            queue '\(queue.name)', \(queue.messageCount) messages, \(queue.consumerCount) consumers\(goes)
+            binding '\(exchange.name)' to '\(queue.name)', routing key '\(queue.name)'
+            """
+    }
+
     /// What the client sends to the first broker that is configured.
     private func rehearse() throws(CommandFailure) -> [UInt8] {
-        let surroundings = Surroundings.current()
-        let path: String
-        let configuration: Configuration
-        do throws(ConfigurationError) {
-            (path, configuration) = try ConfigurationFinder.load(config, surroundings: surroundings)
-        } catch {
-            throw CommandFailure(status: .configuration, message: error.description)
-        }
+        let (path, configuration, hostname) = try options.load()
         guard var broker = configuration.server.brokers.first else {
             throw CommandFailure(status: .configuration, message: "\(path): [server]: no broker")
         }
         if !showSecrets { broker.password = Self.placeholder }
-        let hostname = configuration.hostname.name ?? surroundings.hostname
         do throws(AMQPError) {
             return try Rehearsal().octets(broker, requests: Topology(configuration, hostname: hostname).requests)
         } catch {

@@ -1,0 +1,111 @@
+import Glibc
+import HostMetrics
+import Logging
+
+/// Brings the agent up in this process: configuration, log, pidfile, control socket; and runs it.
+struct StartingAgent {
+    /// The file that `--config` names.
+    var explicitPath: String?
+    var surroundings: Surroundings
+    /// Whether the agent stays in the terminal.
+    var isForeground: Bool
+
+    /// Why there is nothing to do: an agent with the same pidfile runs.
+    struct AlreadyRunning: Error {
+        var pid: pid_t
+        var pidfile: String
+    }
+
+    /// Runs the agent until it is told to end.
+    ///
+    /// - Parameter whenUp: called with a line about it once it is up.
+    /// - Throws: ``AlreadyRunning``, or ``CommandFailure`` with what is wrong.
+    func run(whenUp: (String) -> Void) throws {
+        // Before any thread is started, so that all of them hold the signals back.
+        // Whoever started it may have had them ignored, as nohup does; then a reload would do nothing.
+        for signal in Agent.handledSignals { Glibc.signal(signal, SIG_DFL) }
+        let signals = try orFail { () throws(SystemError) -> SignalInbox in try SignalInbox(Agent.handledSignals) }
+        signal(SIGPIPE, SIG_IGN)
+        let (path, configuration) = try loaded()
+        let place = try orFail { () throws(SystemError) in try RuntimePlace.forStarting(configuration.app) }
+        let pidfile = try taken(place)
+        defer { pidfile.remove() }
+        LoggingRouter.bootstrap()
+        do throws(ConfigurationError) {
+            try LoggingRouter.shared.apply(configuration.logging.resolved(foreground: isForeground))
+        } catch {
+            throw CommandFailure(status: .configuration, message: error.description)
+        }
+        let log = Logger(label: "psistats")
+        if place.isFallback { log.notice("the pidfile is \(place.pidfile): \(configuration.app.pidfile) is root's") }
+        let control = controlSocket(place, log)
+        defer { control?.remove() }
+        let surroundings = surroundings
+        let agent: Agent
+        do throws(SystemError) {
+            agent = try Agent(
+                configuration: configuration,
+                path: path,
+                machineName: surroundings.hostname,
+                log: log,
+                signals: signals,
+                control: control,
+                isForeground: isForeground
+            ) { () throws(ConfigurationError) in
+                let file = path == ConfigurationFinder.defaults ? nil : path
+                return try ConfigurationFinder.load(file, surroundings: surroundings).configuration
+            }
+        } catch {
+            throw CommandFailure(error)
+        }
+        let line = "process \(getpid()), configuration \(path), pidfile \(place.pidfile)"
+        log.info("started: \(line)")
+        whenUp(line)
+        agent.run()
+    }
+
+    /// The configuration, under a path that stays right wherever the process goes.
+    private func loaded() throws(CommandFailure) -> (String, Configuration) {
+        do throws(ConfigurationError) {
+            let (path, configuration) = try ConfigurationFinder.load(explicitPath, surroundings: surroundings)
+            guard path != ConfigurationFinder.defaults else {
+                if isForeground { standardError(ConfigurationFinder.defaultsNotice) }
+                return (path, configuration)
+            }
+            return (path.absolute(from: surroundings.directory), configuration)
+        } catch {
+            throw CommandFailure(status: .configuration, message: error.description)
+        }
+    }
+
+    private func taken(_ place: RuntimePlace) throws -> PidFile {
+        do throws(PidFile.Failure) {
+            return try PidFile(path: place.pidfile)
+        } catch {
+            switch error {
+            case .held(let pid) where RunningAgent.isThisProgram(pid):
+                throw AlreadyRunning(pid: pid, pidfile: place.pidfile)
+            case .held(let pid):
+                throw CommandFailure(
+                    .cannotCreate,
+                    "the pidfile \(place.pidfile) is held by process \(pid), which is no psistats; name another with pidfile in [app]"
+                )
+            case .system(let failure):
+                throw CommandFailure(
+                    .cannotCreate,
+                    "the pidfile \(place.pidfile) cannot be written (\(failure.context): \(failure.reason)); name another with pidfile in [app]"
+                )
+            }
+        }
+    }
+
+    /// Without it the agent still works; only `psistats status` knows less.
+    private func controlSocket(_ place: RuntimePlace, _ log: Logger) -> ControlSocket? {
+        do throws(SystemError) {
+            return try ControlSocket(path: place.socket)
+        } catch {
+            log.warning("'psistats status' will not know much: \(error.context): \(error.reason)")
+            return nil
+        }
+    }
+}
