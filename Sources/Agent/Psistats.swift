@@ -8,7 +8,11 @@ struct Psistats: ParsableCommand {
         commandName: "psistats",
         abstract: "Sends this machine's statistics to RabbitMQ.",
         version: "psistats \(version) (\(build))",
-        subcommands: [StartCommand.self, StopCommand.self, RestartCommand.self, ReloadCommand.self, StatusCommand.self, CheckCommand.self, DeclareCommand.self, ReportCommand.self, SensorsCommand.self, FramesCommand.self]
+        subcommands: [
+            StartCommand.self, StopCommand.self, RestartCommand.self, ReloadCommand.self, StatusCommand.self,
+            CheckCommand.self, DeclareCommand.self, ReportCommand.self, SensorsCommand.self, WatchCommand.self,
+            FramesCommand.self,
+        ]
     )
 
     private static func end(_ failure: CommandFailure) -> Never {
