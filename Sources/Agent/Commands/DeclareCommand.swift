@@ -24,7 +24,8 @@ struct DeclareCommand: ParsableCommand {
 
             Where the password would be stands ********, whatever its length, in all formats.
 
-            Exit status: 69 when the broker cannot be reached or refuses; 78 when the configuration cannot be used.
+            Exit status: 69 when the broker cannot be reached; 77 when it refuses the login, the vhost or the permission; 78 when \
+            the configuration cannot be used, or exchange or queue exist with other settings.
             """
     )
 
@@ -77,7 +78,15 @@ struct DeclareCommand: ParsableCommand {
             print(text(queue, configuration))
         } catch let error as AMQPError {
             let advice = BrokerAdvice.explanation(of: error, configuration: configuration, hostname: hostname)
-            throw CommandFailure(.unavailable, advice)
+            throw CommandFailure(Self.status(for: error), advice)
+        }
+    }
+
+    private static func status(for error: AMQPError) -> ExitStatus {
+        switch (error.code, error.replyCode) {
+        case (.loginRefused, _), (.virtualHostRefused, _), (_, 403), (_, 530): .noPermission
+        case (_, 405), (_, 406), (.invalidArgument, _): .configuration
+        default: .unavailable
         }
     }
 

@@ -94,7 +94,7 @@ struct AgentCommandTests {
             sandbox.config["queue"]?["ttl"] = "1"
             try sandbox.writeConfig()
             let other = try sandbox.psistats("declare")
-            #expect(other.status == 69)
+            #expect(other.status == 78)
             #expect(other.text == "")
             #expect(other.errors.contains("inequivalent arg 'x-message-ttl'"))
             #expect(other.errors.contains("set ttl=10000 in [queue]"))
