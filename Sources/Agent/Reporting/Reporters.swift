@@ -158,7 +158,8 @@ enum Reporters {
             root: root,
             host: settings.hostname,
             port: settings.port,
-            deadline: settings.timing.deadline
+            // Within that of the reading as a whole, so that the collector can say what it waited for.
+            deadline: settings.timing.deadline * 0.8
         )
         return Reporter(settings.timing, mayBlock: true, collector: collector) { sample in
             let drives = sample.drives.map { drive in

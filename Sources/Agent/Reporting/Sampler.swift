@@ -17,7 +17,7 @@ final class Sampler {
     private let worker: BlockingWorker
     private var core: SamplerCore
     private let inbox = Inbox()
-    /// What is wrong with each reporter at present.
+    /// What was wrong with each reporter since it was last well.
     private var troubles: [[CollectorError]]
     private var suspension = Suspension()
     private let log: Logger
@@ -127,13 +127,22 @@ final class Sampler {
         core.answered(index, reading)
     }
 
-    /// Writes to the log what is newly wrong with a reporter, and that nothing is any more.
+    /// Writes to the log what is newly wrong with a reporter, and that nothing is any more. What goes wrong by turns in two ways
+    /// is told once for each.
     private func report(_ failures: [CollectorError], of index: Int) {
-        let before = troubles[index]
-        for failure in failures where !before.contains(failure) { loggers[index].error("\(failure)") }
-        if failures.isEmpty, !before.isEmpty { loggers[index].info("can be read again") }
-        troubles[index] = failures
+        if failures.isEmpty {
+            if !troubles[index].isEmpty { loggers[index].info("can be read again") }
+            troubles[index] = []
+            return
+        }
+        for failure in failures where troubles[index].count < Self.mostTroubles && !troubles[index].contains(failure) {
+            troubles[index].append(failure)
+            loggers[index].error("\(failure)")
+        }
     }
+
+    /// How many troubles of one reporter are told until it has none.
+    private static let mostTroubles = 100
 
     private func reports(_ batch: SamplerCore.Batch) -> [Report] {
         guard isCombined else {

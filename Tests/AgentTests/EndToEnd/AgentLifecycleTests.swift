@@ -138,11 +138,11 @@ struct AgentLifecycleTests {
     @Test("status and stop go wrong only where the configuration is wrong about the pidfile")
     func unknownPlace() async throws {
         try await AgentSandbox.run { sandbox in
-            try sandbox.writeConfig("[queue]\nexclusive=perhaps\n[app]\npidfile_timeout=long\n")
+            try sandbox.writeConfig("[queue]\nexclusive=perhaps\n[app]\npidfile=/tmp/one\n  /tmp/two\n")
             for command in ["status", "stop"] {
                 let result = try sandbox.psistats(command)
                 #expect(result.status == 78)
-                #expect(result.errors.hasPrefix("\(sandbox.configPath):4: pidfile_timeout: "))
+                #expect(result.errors.hasPrefix("\(sandbox.configPath):4: pidfile: "))
                 #expect(result.errors.split(separator: "\n").count == 1)
             }
         }
