@@ -94,7 +94,7 @@ extension ConnectionDriver {
             }
             switch try state.core.room(number, retrying: retrying) {
             case .free(let channel):
-                if confirms, channel.ledger == nil, record.publishing != .transactions {
+                if confirms, record.publishing == .plain {
                     try state.core.selectConfirms(number)
                     record.publishing = .confirms
                 }
@@ -157,10 +157,12 @@ extension ConnectionDriver {
                 )
             case .plain: break
             }
-            record.publishing = .confirms
-            if !noWait { return try state.core.call(.confirmSelect(.init()), channel: number, deadline: deadline) }
+            let waiter: WaiterID? =
+                noWait ? nil : try state.core.call(.confirmSelect(.init()), channel: number, deadline: deadline)
+            // Behind another call it has not left yet; what is published from here on counts all the same.
             try state.core.selectConfirms(number)
-            return nil
+            record.publishing = .confirms
+            return waiter
         }
         if let waiter { try await success(of: waiter) }
     }

@@ -71,7 +71,9 @@ final class ConnectionDriver: Sendable {
         /// Some of what is in the encoder has to leave as soon as nobody sends.
         var isUrgent = false
         var linkToken: EventLoop.Token?
-        /// Nothing is read, because too much waits for readers.
+        /// Too much waits for readers.
+        var isOverfull = false
+        /// Nothing is read for that.
         var isReadingPaused = false
         var lastSent = Moment(nanoseconds: 0)
         var gatherUntil: Moment?
@@ -200,7 +202,7 @@ extension ConnectionDriver.State {
                 aftermath.announces = true
             }
         }
-        if isReadingPaused || driver.stock.octets > driver.configuration.deliveryHighWaterMark { adjustReading(driver) }
+        if isOverfull { adjustReading(driver) }
         takeForSending(urgency, &aftermath)
         reschedule(driver)
     }
@@ -323,6 +325,8 @@ extension ConnectionDriver.State {
                 opened(outcome)
             case .delivered(let number, let deliver, let message):
                 delivered(number, deliver, message, &aftermath)
+                // Noted here, where it may begin, so that publishing need not look.
+                if driver.stock.octets > driver.configuration.deliveryHighWaterMark { isOverfull = true }
             case .returned(_, let message): announcements.append(.returned(message))
             case .consumerCancelled(let number, let tag): consumerCancelled(number, tag, &aftermath)
             case .channelClosed(let number, let error): channelClosed(number, error, &aftermath)

@@ -21,14 +21,15 @@ extension ConnectionDriver.State {
     ///
     /// Only as long as nobody waits for anything that the broker may have said behind it: an answer, a confirm, a delivery
     /// for another reader. Who takes deliveries and waits for one of those in between would wait for ever.
+    @inline(never)  // Rare, and every publish passes by its caller.
     mutating func adjustReading(_ driver: ConnectionDriver) {
         let mark = driver.configuration.deliveryHighWaterMark
-        let isFull = driver.stock.octets > (isReadingPaused ? mark / 2 : mark)
+        isOverfull = driver.stock.octets > (isReadingPaused ? mark / 2 : mark)
         guard let linkToken else {
             isReadingPaused = false
             return
         }
-        let pauses = isFull && driver.stock.waitingReaders == 0 && core.isIdle
+        let pauses = isOverfull && driver.stock.waitingReaders == 0 && core.isIdle
         guard pauses != isReadingPaused else { return }
         isReadingPaused = pauses
         core.readingPauses(pauses, now: EventLoop.now())

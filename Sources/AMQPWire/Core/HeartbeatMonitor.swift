@@ -6,8 +6,6 @@ struct HeartbeatMonitor {
     private let interval: Duration
     private var lastSent: Moment
     private var lastReceived: Moment
-    /// Whether what comes is heard; silence of a peer that is not listened to says nothing.
-    private var isListening = true
 
     /// What to do at a moment.
     enum Verdict: Hashable {
@@ -30,19 +28,19 @@ struct HeartbeatMonitor {
 
     /// From now on the peer is listened to, or not.
     mutating func listens(_ listens: Bool, at now: Moment) {
-        isListening = listens
-        if listens { received(at: now) }
+        // Silence of a peer that is not listened to says nothing. Without a flag, since each publish asks for the deadline.
+        lastReceived = listens ? now : Moment(nanoseconds: .max)
     }
 
     /// When to ask for a verdict at the latest.
-    var deadline: Moment { isListening ? min(sendDeadline, silenceDeadline) : sendDeadline }
+    var deadline: Moment { min(sendDeadline, silenceDeadline) }
 
     private var sendDeadline: Moment { lastSent.advanced(by: interval / 2) }
     private var silenceDeadline: Moment { lastReceived.advanced(by: interval * 2) }
 
     /// What is due. After `sendHeartbeat` the caller reports what it sent.
     func verdict(at now: Moment) -> Verdict {
-        if isListening, silenceDeadline <= now { return .peerIsSilent }
+        if silenceDeadline <= now { return .peerIsSilent }
         if sendDeadline <= now { return .sendHeartbeat }
         return .nothing
     }
