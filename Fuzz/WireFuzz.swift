@@ -27,16 +27,16 @@ public func fuzzOneInput(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
 }
 
 private struct Decoding {
-    var frames: [Frame] = []
-    var error: WireError?
+    var frames: [AMQPFrame] = []
+    var error: AMQPWireError?
     /// Where the last frame ends.
     var end: UInt64 = 0
     var pending = 0
 
     init(_ stream: UnsafeRawBufferPointer, piecesOf size: Int) {
-        var decoder = FrameDecoder()
+        var decoder = AMQPFrameDecoder()
         var rest = stream
-        do throws(WireError) {
+        do throws(AMQPWireError) {
             while !rest.isEmpty {
                 decoder.append(UnsafeRawBufferPointer(rebasing: rest.prefix(size)))
                 rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(size))
@@ -52,7 +52,7 @@ private struct Decoding {
         }
         pending = decoder.pendingCount
         if let error {
-            do throws(WireError) {
+            do throws(AMQPWireError) {
                 _ = try decoder.next()
                 check(false, "the error did not stay: \(error)")
             } catch let again {
@@ -63,7 +63,7 @@ private struct Decoding {
 }
 
 /// The fields of a frame stand inside it, in their order.
-private func checkListing(_ fields: [WireField], of frame: Frame) {
+private func checkListing(_ fields: [AMQPWireField], of frame: AMQPFrame) {
     var offset = frame.offset
     for field in fields {
         check(field.offset >= offset, "field before the one before: \(field)")
@@ -76,7 +76,7 @@ private func checkListing(_ fields: [WireField], of frame: Frame) {
     if case .header = frame.payload { check(fields.count >= 3, "header without fields: \(frame)") }
 }
 
-private func checkReencoding(_ frame: Frame) {
+private func checkReencoding(_ frame: AMQPFrame) {
     guard let once = encode(frame) else { return }
     if once.isEmpty {
         check(frame.payload == .body([]), "frame encoded to nothing: \(frame)")
@@ -92,9 +92,9 @@ private func checkReencoding(_ frame: Frame) {
 }
 
 /// The octets that the encoder makes of a frame, or nil where a name holds the octet 0, which is read but never written.
-private func encode(_ frame: Frame) -> [UInt8]? {
-    var encoder = FrameEncoder()
-    do throws(WireError) {
+private func encode(_ frame: AMQPFrame) -> [UInt8]? {
+    var encoder = AMQPFrameEncoder()
+    do throws(AMQPWireError) {
         switch frame.payload {
         case .protocolHeader: encoder.appendProtocolHeader()
         case .method(let method): try encoder.append(method, channel: frame.channel)
@@ -111,7 +111,7 @@ private func encode(_ frame: Frame) -> [UInt8]? {
 }
 
 /// Equality that holds for not-a-number too: where values differ, their octets decide.
-private func isSame(_ left: Frame, _ right: Frame) -> Bool {
+private func isSame(_ left: AMQPFrame, _ right: AMQPFrame) -> Bool {
     if left == right { return true }
     guard left.offset == right.offset, left.size == right.size, left.notes == right.notes else { return false }
     return encode(left) == encode(right)

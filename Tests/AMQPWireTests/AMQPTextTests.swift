@@ -20,7 +20,7 @@ struct AMQPTextTests {
     func normalization() {
         #expect("\u{e9}" == "e\u{301}")
         #expect(AMQPText("\u{e9}") != AMQPText("e\u{301}"))
-        let table: FieldTable = ["\u{e9}": 1]
+        let table: AMQPTable = ["\u{e9}": 1]
         #expect(table["e\u{301}"] == nil)
     }
 

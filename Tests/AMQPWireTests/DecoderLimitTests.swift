@@ -6,34 +6,34 @@ import Testing
 struct DecoderLimitTests {
     @Test("a frame may be as large as the limit, header and end octet included, and no larger")
     func frameSize() {
-        let limits = WireLimits(frameSize: 100)
+        let limits = AMQPWireLimits(frameSize: 100)
         #expect(verify(frame(3, channel: 1, [UInt8](repeating: 7, count: 92)), limits: limits).frames.count == 1)
         let larger = verify(frame(3, channel: 1, [UInt8](repeating: 7, count: 93)), limits: limits)
         #expect(larger.frames == [])
-        #expect(larger.error == WireError(.frameTooLarge(size: 101, limit: 100), offset: 0))
+        #expect(larger.error == AMQPWireError(.frameTooLarge(size: 101, limit: 100), offset: 0))
     }
 
     @Test("a frame that is too large is refused at its header, before its payload comes")
     func earlyRefusal() {
         let decoding = verify(octets("03 0001 ffffffff"))
-        #expect(decoding.error == WireError(.frameTooLarge(size: 0x1_0000_0007, limit: 131_072), offset: 0))
+        #expect(decoding.error == AMQPWireError(.frameTooLarge(size: 0x1_0000_0007, limit: 131_072), offset: 0))
     }
 
     @Test("the limit may change between frames, as negotiation does")
     func changingLimit() throws {
-        var decoder = FrameDecoder()
+        var decoder = AMQPFrameDecoder()
         decoder.append(frame(3, channel: 1, [UInt8](repeating: 0, count: 5000)))
         #expect(try decoder.next()?.size == 5008)
         decoder.limits.frameSize = 4096
         decoder.append(octets("08 0000 00000000 ce") + frame(3, channel: 1, [UInt8](repeating: 0, count: 4089)))
         #expect(try decoder.next()?.payload == .heartbeat)
-        let error = wireError { () throws(WireError) in _ = try decoder.next() }
-        #expect(error == WireError(.frameTooLarge(size: 4097, limit: 4096), offset: 5016))
+        let error = wireError { () throws(AMQPWireError) in _ = try decoder.next() }
+        #expect(error == AMQPWireError(.frameTooLarge(size: 4097, limit: 4096), offset: 5016))
     }
 
     @Test("an announced length takes no memory")
     func announcedLength() throws {
-        var decoder = FrameDecoder(limits: WireLimits(frameSize: 0, tableSize: .max))
+        var decoder = AMQPFrameDecoder(limits: AMQPWireLimits(frameSize: 0, tableSize: .max))
         decoder.append(octets("03 0001 fffffff0 00 01 02"))
         #expect(try decoder.next() == nil)
         #expect(decoder.pendingCount == 10)
@@ -50,7 +50,7 @@ struct DecoderLimitTests {
     )
     func innerLengths(words: String) throws {
         let error = try #require(
-            verify(frame(1, channel: 0, words), limits: WireLimits(frameSize: 0, tableSize: .max)).error
+            verify(frame(1, channel: 0, words), limits: AMQPWireLimits(frameSize: 0, tableSize: .max)).error
         )
         guard case .truncated(let needed, let available) = error.code else {
             Issue.record("refused for another reason: \(error)")
@@ -67,9 +67,9 @@ struct DecoderLimitTests {
         let deeper = try #require(verify(tableFrame(nested(levels: 32))).error)
         #expect(deeper.code == .nestingTooDeep(limit: 32))
         #expect(deeper.field == "queue.declare arguments")
-        #expect(verify(tableFrame(nested(levels: 3)), limits: WireLimits(nesting: 4)).error == nil)
+        #expect(verify(tableFrame(nested(levels: 3)), limits: AMQPWireLimits(nesting: 4)).error == nil)
         #expect(
-            verify(tableFrame(nested(levels: 4)), limits: WireLimits(nesting: 4)).error?.code
+            verify(tableFrame(nested(levels: 4)), limits: AMQPWireLimits(nesting: 4)).error?.code
                 == .nestingTooDeep(limit: 4)
         )
     }
@@ -83,14 +83,14 @@ struct DecoderLimitTests {
         for level in 0..<17_000 {
             entries += entry + bigEndian(UInt32((16_999 - level) * overhead))
         }
-        let decoding = decode(tableFrame(entries), limits: WireLimits(frameSize: 0, tableSize: .max))
+        let decoding = decode(tableFrame(entries), limits: AMQPWireLimits(frameSize: 0, tableSize: .max))
         #expect(decoding.error?.code == .nestingTooDeep(limit: 32))
     }
 
     @Test("a limit on nesting below one refuses every table")
     func noNesting() {
         for nesting in [0, -1, Int.min] {
-            let decoding = verify(tableFrame([]), limits: WireLimits(nesting: nesting))
+            let decoding = verify(tableFrame([]), limits: AMQPWireLimits(nesting: nesting))
             #expect(decoding.error?.code == .nestingTooDeep(limit: nesting))
         }
     }
@@ -99,17 +99,17 @@ struct DecoderLimitTests {
     func tableSize() {
         let entries = octets("1'k' 'S' 4'0123456789'")
         let size = entries.count
-        #expect(verify(tableFrame(entries), limits: WireLimits(tableSize: size)).error == nil)
-        let decoding = verify(tableFrame(entries), limits: WireLimits(tableSize: size - 1))
+        #expect(verify(tableFrame(entries), limits: AMQPWireLimits(tableSize: size)).error == nil)
+        let decoding = verify(tableFrame(entries), limits: AMQPWireLimits(tableSize: size - 1))
         // Frame header 7, ids 4, reserved 2, queue 2, bits 1.
-        let expected = WireError(
+        let expected = AMQPWireError(
             .tableTooLarge(size: UInt64(size), limit: size - 1),
             offset: 16,
             field: "queue.declare arguments"
         )
         #expect(decoding.error == expected)
         #expect(
-            verify(tableFrame(entries), limits: WireLimits(tableSize: -1)).error?.code
+            verify(tableFrame(entries), limits: AMQPWireLimits(tableSize: -1)).error?.code
                 == .tableTooLarge(size: UInt64(size), limit: -1)
         )
     }
@@ -118,14 +118,14 @@ struct DecoderLimitTests {
     func entryBeyondTable() {
         let words = "0032 000a 0000 1'q' 00 00000004 01 'k' 'I' 00000001"
         let decoding = verify(frame(1, channel: 1, words))
-        let expected = WireError(.truncated(needed: 4, available: 1), offset: 23, field: "queue.declare arguments")
+        let expected = AMQPWireError(.truncated(needed: 4, available: 1), offset: 23, field: "queue.declare arguments")
         #expect(decoding.error == expected)
     }
 
     @Test("further words of property flags are read over and noted")
     func flagContinuation() throws {
         let decoding = verify(frame(2, channel: 1, "003c 0000 0000000000000005 8001 0003 0000 1'text/plain' 'more'"))
-        let expected = ContentHeader(bodySize: 5, properties: BasicProperties(contentType: "text/plain"))
+        let expected = AMQPContentHeader(bodySize: 5, properties: AMQPProperties(contentType: "text/plain"))
         #expect(decoding.frames.map(\.payload) == [.header(expected)])
         #expect(decoding.frames.map(\.notes) == [[.unknownPropertyFlags, .trailingOctets(4)]])
         let first = try #require(decoding.frames.first)
@@ -153,7 +153,7 @@ struct DecoderLimitTests {
     @Test("a body size may be any 64-bit number")
     func bodySize() throws {
         let decoding = verify(frame(2, channel: 1, "003c 0000 ffffffffffffffff 0000"))
-        #expect(decoding.frames.map(\.payload) == [.header(ContentHeader(bodySize: .max))])
+        #expect(decoding.frames.map(\.payload) == [.header(AMQPContentHeader(bodySize: .max))])
     }
 
     @Test("content of another class than basic is refused")
@@ -165,19 +165,19 @@ struct DecoderLimitTests {
 
     @Test("a heartbeat belongs to channel 0 and is empty")
     func heartbeats() {
-        #expect(verify(octets("08 0001 00000000 ce")).error == WireError(.heartbeatOnChannel(1), offset: 0))
+        #expect(verify(octets("08 0001 00000000 ce")).error == AMQPWireError(.heartbeatOnChannel(1), offset: 0))
         #expect(
-            verify(octets("08 0000 00000001 00 ce")).error == WireError(.heartbeatWithPayload(size: 1), offset: 0)
+            verify(octets("08 0000 00000001 00 ce")).error == AMQPWireError(.heartbeatWithPayload(size: 1), offset: 0)
         )
         // Known from the header alone.
-        #expect(verify(octets("08 0000 000000ff")).error == WireError(.heartbeatWithPayload(size: 255), offset: 0))
+        #expect(verify(octets("08 0000 000000ff")).error == AMQPWireError(.heartbeatWithPayload(size: 255), offset: 0))
     }
 
     @Test("the end octet is checked, and its own place named")
     func endOctet() {
         for octet in UInt8.min...UInt8.max where octet != 0xCE {
             let decoding = verify(octets("03 0001 00000002 aabb") + [octet])
-            #expect(decoding.error == WireError(.missingFrameEnd(octet), offset: 9))
+            #expect(decoding.error == AMQPWireError(.missingFrameEnd(octet), offset: 9))
         }
     }
 
@@ -185,7 +185,7 @@ struct DecoderLimitTests {
     func frameTypes() {
         let allowed: Set<UInt8> = [1, 2, 3, 8, 0x41]
         for octet in UInt8.min...UInt8.max where !allowed.contains(octet) {
-            #expect(verify([octet]).error == WireError(.unknownFrameType(octet), offset: 0))
+            #expect(verify([octet]).error == AMQPWireError(.unknownFrameType(octet), offset: 0))
         }
     }
 
@@ -216,7 +216,7 @@ struct DecoderLimitTests {
                 let decoding = decode(frame(1, channel: 1, bigEndian(classID) + bigEndian(methodID)))
                 #expect(
                     decoding.error
-                        == WireError(.unknownMethod(classID: classID, methodID: methodID), offset: 7)
+                        == AMQPWireError(.unknownMethod(classID: classID, methodID: methodID), offset: 7)
                 )
             }
         }
@@ -228,9 +228,9 @@ struct DecoderLimitTests {
         #expect(header.frames.map(\.payload) == [.protocolHeader(major: 0, minor: 9, revision: 1)])
         #expect(header.frames.map(\.size) == [8])
         let later = verify(octets("08 0000 00000000 ce 'AMQP' 00 00 09 01"))
-        #expect(later.error == WireError(.unknownFrameType(0x41), offset: 8))
+        #expect(later.error == AMQPWireError(.unknownFrameType(0x41), offset: 8))
         let twice = verify(octets("'AMQP' 00 00 09 01 'AMQP' 00 00 09 01"))
-        #expect(twice.error == WireError(.unknownFrameType(0x41), offset: 8))
+        #expect(twice.error == AMQPWireError(.unknownFrameType(0x41), offset: 8))
     }
 
     @Test(
@@ -244,14 +244,14 @@ struct DecoderLimitTests {
     func otherVersions(words: String) {
         let decoding = verify(octets(words))
         #expect(decoding.frames == [])
-        #expect(decoding.error == WireError(.unsupportedProtocol(octets(words)), offset: 0))
+        #expect(decoding.error == AMQPWireError(.unsupportedProtocol(octets(words)), offset: 0))
         #expect(decoding.error?.replyCode == 501)
     }
 
     @Test("what starts like a protocol header and is none is shown")
     func notAProtocolHeader() {
         let decoding = verify(octets("'AMQX' 00 00 09 01"))
-        #expect(decoding.error == WireError(.unsupportedProtocol(octets("'AMQX' 00 00 09 01")), offset: 0))
+        #expect(decoding.error == AMQPWireError(.unsupportedProtocol(octets("'AMQX' 00 00 09 01")), offset: 0))
         #expect(decoding.error?.reason == "not AMQP 0-9-1: the stream starts with 41 4d 51 58 00 00 09 01")
     }
 

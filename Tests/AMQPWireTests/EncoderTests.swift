@@ -7,8 +7,8 @@ struct EncoderTests {
     /// What cannot be written, and why.
     struct Refusal: Sendable, CustomTestStringConvertible {
         var name: String
-        var method: Method
-        var code: WireError.Code
+        var method: AMQPMethod
+        var code: AMQPWireError.Code
         var field: String
 
         var testDescription: String { name }
@@ -69,10 +69,10 @@ struct EncoderTests {
 
     @Test("a refused method leaves what was there before", arguments: refusals)
     func refused(_ refusal: Refusal) {
-        var encoder = FrameEncoder(maxFrameSize: 4096)
+        var encoder = AMQPFrameEncoder(maxFrameSize: 4096)
         encoder.appendHeartbeat()
         let before = encoder.bytes.copy()
-        let error = wireError { () throws(WireError) in try encoder.append(refusal.method, channel: 1) }
+        let error = wireError { () throws(AMQPWireError) in try encoder.append(refusal.method, channel: 1) }
         #expect(error?.code == refusal.code)
         #expect(error?.field == refusal.field)
         #expect(encoder.bytes.copy() == before)
@@ -82,21 +82,21 @@ struct EncoderTests {
 
     @Test("a refused header takes its method with it")
     func refusedHeader() {
-        let properties: [(BasicProperties, WireError.Code, String)] = [
-            (BasicProperties(replyTo: Self.long), .shortStringTooLong(octets: 256), "content header reply-to"),
+        let properties: [(AMQPProperties, AMQPWireError.Code, String)] = [
+            (AMQPProperties(replyTo: Self.long), .shortStringTooLong(octets: 256), "content header reply-to"),
             (
-                BasicProperties(headers: ["k": .string(AMQPText(String(repeating: "v", count: 4096)))]),
+                AMQPProperties(headers: ["k": .string(AMQPText(String(repeating: "v", count: 4096)))]),
                 .frameTooLarge(size: 4129, limit: 4096), "content header"
             ),
             (
-                BasicProperties(headers: Self.nestedTable(levels: 33)), .nestingTooDeep(limit: 32),
+                AMQPProperties(headers: Self.nestedTable(levels: 33)), .nestingTooDeep(limit: 32),
                 "content header headers"
             ),
         ]
         for (properties, code, field) in properties {
-            var encoder = FrameEncoder(maxFrameSize: 4096)
+            var encoder = AMQPFrameEncoder(maxFrameSize: 4096)
             encoder.appendHeartbeat()
-            let error = wireError { () throws(WireError) in
+            let error = wireError { () throws(AMQPWireError) in
                 try encoder.publish("body", properties: properties)
             }
             #expect(error?.code == code)
@@ -107,9 +107,9 @@ struct EncoderTests {
 
     @Test("an error's offset counts from the frame's first octet")
     func errorOffset() {
-        var encoder = FrameEncoder()
+        var encoder = AMQPFrameEncoder()
         encoder.appendHeartbeat()
-        let error = wireError { () throws(WireError) in
+        let error = wireError { () throws(AMQPWireError) in
             try encoder.append(.basicPublish(.init(exchange: "e", routingKey: Self.long)), channel: 1)
         }
         // Frame header 7, ids 4, reserved 2, exchange 2.
@@ -119,7 +119,7 @@ struct EncoderTests {
     @Test("a short string may have 255 octets, counted after encoding")
     func longestShortString() throws {
         for text in [String(repeating: "k", count: 255), String(repeating: "é", count: 127) + "k"] {
-            var encoder = FrameEncoder()
+            var encoder = AMQPFrameEncoder()
             try encoder.append(.connectionBlocked(.init(reason: AMQPText(text))), channel: 0)
             #expect(encoder.bytes.copy() == frame(1, channel: 0, octets("000a 003c 1'\(text)'")))
         }
@@ -127,15 +127,15 @@ struct EncoderTests {
 
     @Test("as many levels of tables are written as are read")
     func deepestTable() throws {
-        var encoder = FrameEncoder()
+        var encoder = AMQPFrameEncoder()
         try encoder.append(.queueDeclare(.init(queue: "q", arguments: Self.nestedTable(levels: 32))), channel: 1)
         #expect(verify(encoder.bytes.copy()).error == nil)
     }
 
     @Test("a message is method, header and body, one after the other")
     func message() throws {
-        var encoder = FrameEncoder()
-        try encoder.publish("hello", properties: BasicProperties(contentType: "text/plain", deliveryMode: 2))
+        var encoder = AMQPFrameEncoder()
+        try encoder.publish("hello", properties: AMQPProperties(contentType: "text/plain", deliveryMode: 2))
         let expected =
             frame(1, channel: 1, "003c 0028 0000 1'metrics' 1'host' 00")
             + frame(2, channel: 1, "003c 0000 0000000000000005 9000 1'text/plain' 02")
@@ -145,8 +145,8 @@ struct EncoderTests {
 
     @Test("an empty body has no body frame")
     func emptyBody() throws {
-        var encoder = FrameEncoder()
-        try encoder.publish("", properties: BasicProperties())
+        var encoder = AMQPFrameEncoder()
+        try encoder.publish("", properties: AMQPProperties())
         let expected =
             frame(1, channel: 1, "003c 0028 0000 1'metrics' 1'host' 00")
             + frame(2, channel: 1, "003c 0000 0000000000000000 0000")
@@ -161,7 +161,7 @@ struct EncoderTests {
     )
     func splitting(size: Int, expected: [Int]) {
         let body = (0..<size).map { UInt8(truncatingIfNeeded: $0) }
-        var encoder = FrameEncoder(maxFrameSize: 100)
+        var encoder = AMQPFrameEncoder(maxFrameSize: 100)
         body.withUnsafeBytes { encoder.append(body: $0, channel: 0x0203) }
         var rest = body[...]
         var frames: [UInt8] = []
@@ -170,7 +170,7 @@ struct EncoderTests {
             rest = rest.dropFirst(count)
         }
         #expect(encoder.bytes.copy() == frames)
-        #expect(decode(frames, limits: WireLimits(frameSize: 100)).error == nil)
+        #expect(decode(frames, limits: AMQPWireLimits(frameSize: 100)).error == nil)
     }
 
     /// As RabbitMQ's own test of content framing has it.
@@ -188,20 +188,20 @@ struct EncoderTests {
         #expect(bodyFrames("abc", maxFrameSize: 1).count == 27)
         #expect(bodyFrames("abc", maxFrameSize: 8).count == 27)
         #expect(bodyFrames("abc", maxFrameSize: .max).count == 11)
-        var encoder = FrameEncoder(maxFrameSize: 0)
-        let arguments: FieldTable = ["k": .string(AMQPText(text))]
+        var encoder = AMQPFrameEncoder(maxFrameSize: 0)
+        let arguments: AMQPTable = ["k": .string(AMQPText(text))]
         try encoder.append(.queueDeclare(.init(queue: "q", arguments: arguments)), channel: 1)
         #expect(encoder.bytes.count == 200_028)
     }
 
     @Test("a method may fill a frame to the limit and no further")
     func methodSize() throws {
-        let secret = Secret(octets: [UInt8](repeating: 1, count: 84))
-        var encoder = FrameEncoder(maxFrameSize: 100)
+        let secret = AMQPSecret(octets: [UInt8](repeating: 1, count: 84))
+        var encoder = AMQPFrameEncoder(maxFrameSize: 100)
         try encoder.append(.connectionSecure(.init(challenge: secret)), channel: 0)
         #expect(encoder.bytes.count == 100)
         encoder.maxFrameSize = 99
-        let error = wireError { () throws(WireError) in
+        let error = wireError { () throws(AMQPWireError) in
             try encoder.append(.connectionSecure(.init(challenge: secret)), channel: 0)
         }
         #expect(error?.code == .frameTooLarge(size: 100, limit: 99))
@@ -210,8 +210,8 @@ struct EncoderTests {
 
     @Test("properties may hold the octet 0, names may not")
     func zeroInProperties() throws {
-        var encoder = FrameEncoder()
-        try encoder.append(ContentHeader(bodySize: 0, properties: BasicProperties(messageID: "a\0b")), channel: 1)
+        var encoder = AMQPFrameEncoder()
+        try encoder.append(AMQPContentHeader(bodySize: 0, properties: AMQPProperties(messageID: "a\0b")), channel: 1)
         #expect(encoder.bytes.copy() == frame(2, channel: 1, "003c 0000 0000000000000000 0080 03 61 00 62"))
     }
 
@@ -230,7 +230,7 @@ struct EncoderTests {
 
     @Test("frames sent while others are drained stand one behind the other")
     func draining() throws {
-        var encoder = FrameEncoder()
+        var encoder = AMQPFrameEncoder()
         var stream: [UInt8] = []
         var expected: [UInt8] = []
         for golden in goldenMethods {
@@ -244,21 +244,21 @@ struct EncoderTests {
     }
 
     private func bodyFrames(_ text: String, maxFrameSize: UInt32) -> [UInt8] {
-        var encoder = FrameEncoder(maxFrameSize: maxFrameSize)
+        var encoder = AMQPFrameEncoder(maxFrameSize: maxFrameSize)
         Array(text.utf8).withUnsafeBytes { encoder.append(body: $0, channel: 1) }
         return encoder.bytes.copy()
     }
 
-    private static func nestedTable(levels: Int) -> FieldTable {
+    private static func nestedTable(levels: Int) -> AMQPTable {
         (1..<levels).reduce([:]) { table, _ in ["k": .table(table)] }
     }
 }
 
-extension FrameEncoder {
+extension AMQPFrameEncoder {
     /// Publishes a text on channel 1.
-    fileprivate mutating func publish(_ text: String, properties: BasicProperties) throws(WireError) {
-        let method = Method.basicPublish(.init(exchange: "metrics", routingKey: "host"))
-        try Array(text.utf8).withUnsafeBufferPointer { (body) throws(WireError) in
+    fileprivate mutating func publish(_ text: String, properties: AMQPProperties) throws(AMQPWireError) {
+        let method = AMQPMethod.basicPublish(.init(exchange: "metrics", routingKey: "host"))
+        try Array(text.utf8).withUnsafeBufferPointer { (body) throws(AMQPWireError) in
             try append(method, properties: properties, body: UnsafeRawBufferPointer(body), channel: 1)
         }
     }

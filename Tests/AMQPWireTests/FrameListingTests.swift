@@ -5,16 +5,16 @@ import Testing
 struct FrameListingTests {
     /// The lines of what `fill` puts into a stream.
     private func lines(
-        _ listing: FrameListing = FrameListing(),
-        _ fill: (inout FrameEncoder) throws -> Void
+        _ listing: AMQPFrameListing = AMQPFrameListing(),
+        _ fill: (inout AMQPFrameEncoder) throws -> Void
     ) throws -> [String] {
-        var encoder = FrameEncoder()
+        var encoder = AMQPFrameEncoder()
         try fill(&encoder)
         return try lines(encoder.bytes.copy(), listing)
     }
 
-    private func lines(_ octets: [UInt8], _ listing: FrameListing = FrameListing()) throws -> [String] {
-        var decoder = FrameDecoder()
+    private func lines(_ octets: [UInt8], _ listing: AMQPFrameListing = AMQPFrameListing()) throws -> [String] {
+        var decoder = AMQPFrameDecoder()
         decoder.append(octets)
         var lines: [String] = []
         while let frame = try decoder.next() {
@@ -26,7 +26,7 @@ struct FrameListingTests {
 
     private func body(_ octets: [UInt8], preview: Int = 64) throws -> Substring {
         let line = try #require(
-            try lines(FrameListing(bodyPreview: preview)) { encoder in
+            try lines(AMQPFrameListing(bodyPreview: preview)) { encoder in
                 octets.withUnsafeBytes { encoder.append(body: $0, channel: 1) }
             }.first
         )
@@ -63,9 +63,9 @@ struct FrameListingTests {
     func header() throws {
         let line = try lines { encoder in
             try encoder.append(
-                ContentHeader(
+                AMQPContentHeader(
                     bodySize: 12,
-                    properties: BasicProperties(
+                    properties: AMQPProperties(
                         contentType: "application/json",
                         headers: ["k": true],
                         deliveryMode: 2,
@@ -85,7 +85,7 @@ struct FrameListingTests {
 
     @Test("a value in a table has the letter of its type")
     func values() {
-        let table: FieldTable = [
+        let table: AMQPTable = [
             "t": .boolean(false), "b": .int8(-1), "B": .uint8(255), "s": .int16(-2), "u": .uint16(65_535),
             "I": .int32(-3), "i": .uint32(.max), "l": .int64(.min), "L": .int64L(.max), "f": .float(1.5),
             "d": .double(-0.1), "D": .decimal(.init(scale: 3, value: 1_250)), "S": .string("é"),
@@ -107,12 +107,12 @@ struct FrameListingTests {
         ] as [(UInt8, UInt32, String)]
     )
     func decimals(scale: UInt8, value: UInt32, text: String) {
-        #expect(FieldDecimal(scale: scale, value: value).description == text)
+        #expect(AMQPDecimal(scale: scale, value: value).description == text)
     }
 
     @Test("keys that could be misread stand in quotes")
     func keys() {
-        let table = FieldTable([
+        let table = AMQPTable([
             .init("a-b_c.9", 1), .init("", 2), .init("a b", 3), .init("{", 4), .init("é", 5), .init("é", 6),
             .init(AMQPText(octets: [0xFF]), 7),
         ])
@@ -152,17 +152,17 @@ struct FrameListingTests {
 
     @Test("secrets are masked unless asked for")
     func secrets() throws {
-        let fill: (inout FrameEncoder) throws -> Void = { encoder in
-            try encoder.append(.connectionStartOk(.init(response: Secret("\0guest\0hunter2"))), channel: 0)
-            try encoder.append(.connectionSecure(.init(challenge: Secret("hunter2"))), channel: 0)
-            try encoder.append(.connectionSecureOk(.init(response: Secret("hunter2"))), channel: 0)
-            try encoder.append(.connectionUpdateSecret(.init(newSecret: Secret("hunter2"))), channel: 0)
+        let fill: (inout AMQPFrameEncoder) throws -> Void = { encoder in
+            try encoder.append(.connectionStartOk(.init(response: AMQPSecret("\0guest\0hunter2"))), channel: 0)
+            try encoder.append(.connectionSecure(.init(challenge: AMQPSecret("hunter2"))), channel: 0)
+            try encoder.append(.connectionSecureOk(.init(response: AMQPSecret("hunter2"))), channel: 0)
+            try encoder.append(.connectionUpdateSecret(.init(newSecret: AMQPSecret("hunter2"))), channel: 0)
         }
-        for line in try lines(FrameListing(), fill) {
+        for line in try lines(AMQPFrameListing(), fill) {
             #expect(line.contains("=********"))
             #expect(!line.contains("hunter2"))
         }
-        for line in try lines(FrameListing(showSecrets: true), fill) {
+        for line in try lines(AMQPFrameListing(showSecrets: true), fill) {
             #expect(line.contains("hunter2\""))
         }
     }
@@ -183,11 +183,11 @@ struct FrameListingTests {
 
     @Test("a decoder says how large the frame is that has begun")
     func announcedSize() throws {
-        var encoder = FrameEncoder()
+        var encoder = AMQPFrameEncoder()
         encoder.appendProtocolHeader()
         try encoder.append(.txSelect(.init()), channel: 1)
         let octets = encoder.bytes.copy()
-        var decoder = FrameDecoder()
+        var decoder = AMQPFrameDecoder()
         #expect(decoder.announcedSize == nil)
         var announced: [UInt64?] = []
         for octet in octets {

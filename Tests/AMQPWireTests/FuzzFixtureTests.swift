@@ -23,7 +23,7 @@ struct FuzzFixtureTests {
 
     @Test("every seed of the fuzzer is a well-formed stream, and together they hold all methods")
     func seeds() throws {
-        var ids: Set<MethodID> = []
+        var ids: Set<AMQPMethodID> = []
         for seed in try files("Fuzz/seeds") {
             let decoding = verify(seed.octets)
             #expect(decoding.error == nil, "\(seed.name)")
@@ -32,7 +32,7 @@ struct FuzzFixtureTests {
                 if case .method(let method) = frame.payload { ids.insert(method.id) }
             }
         }
-        #expect(ids == Set(MethodID.allCases))
+        #expect(ids == Set(AMQPMethodID.allCases))
     }
 
     private func files(_ folder: String) throws -> [(name: String, octets: [UInt8])] {

@@ -8,7 +8,7 @@ struct MethodVectorTests {
     func completeness() {
         #expect(
             goldenMethods.map(\.method.id).sorted { $0.rawValue < $1.rawValue }
-                == MethodID.allCases.sorted { $0.rawValue < $1.rawValue }
+                == AMQPMethodID.allCases.sorted { $0.rawValue < $1.rawValue }
         )
     }
 
@@ -35,7 +35,7 @@ struct MethodVectorTests {
     func bits(_ golden: GoldenMethod) throws {
         // The octets of bits are few; setting each bit of each octet of the frame alone finds them all, and a bit that is
         // decoded must be written where it was.
-        var decoder = FrameDecoder()
+        var decoder = AMQPFrameDecoder()
         decoder.append(golden.frame)
         _ = try decoder.next()
         for field in decoder.fields() {
@@ -114,7 +114,7 @@ struct MethodVectorTests {
                             "platform": "Ruby 1.9.2", "product": "AMQ Client",
                             "information": "http://github.com/ruby-amqp/amq-client", "version": "0.2.0",
                         ],
-                        response: Secret("\0guest\0guest"),
+                        response: AMQPSecret("\0guest\0guest"),
                         locale: "en_GB"
                     )
                 ),
@@ -142,7 +142,7 @@ struct MethodVectorTests {
             003c 0000 000000000000000a b840 18 'application/octet-stream'
             00000010 05 'hello' 'S' 00000005 'world' 02 00 000000000000007b
             """
-        let properties = BasicProperties(
+        let properties = AMQPProperties(
             contentType: "application/octet-stream",
             headers: ["hello": "world"],
             deliveryMode: 2,
@@ -150,14 +150,14 @@ struct MethodVectorTests {
             timestamp: 123
         )
         let decoded = try #require(decode(frame(2, channel: 1, words)).frames.first)
-        #expect(decoded.payload == .header(ContentHeader(bodySize: 10, properties: properties)))
+        #expect(decoded.payload == .header(AMQPContentHeader(bodySize: 10, properties: properties)))
         #expect(try encode(decoded) == frame(2, channel: 1, words))
     }
 
     @Test("a listing gives each field's place, bits of one octet the same")
     func places() throws {
         let stream = octets("08 0000 00000000 ce") + frame(1, channel: 1, "0032 000a 0000 1'qq' 1a 4{ 1'k' 'V' }")
-        var decoder = FrameDecoder()
+        var decoder = AMQPFrameDecoder()
         decoder.append(stream)
         _ = try decoder.next()
         #expect(decoder.fields() == [])
@@ -166,7 +166,7 @@ struct MethodVectorTests {
         // Heartbeat 8, frame header 7, ids 4.
         #expect(fields.map(\.offset) == [19, 21, 24, 24, 24, 24, 24, 25])
         #expect(fields.map(\.size) == [2, 3, 1, 1, 1, 1, 1, 7])
-        let bits: [WireField.Value] = [
+        let bits: [AMQPWireField.Value] = [
             .bit(false, index: 0), .bit(true, index: 1), .bit(false, index: 2), .bit(true, index: 3),
             .bit(true, index: 4),
         ]

@@ -4,5 +4,5 @@ import Testing
 
 @Test("the protocol header names version 0-9-1")
 func protocolHeader() {
-    #expect(ProtocolHeader.octets == Array("AMQP".utf8) + [0, 0, 9, 1])
+    #expect(AMQPProtocolHeader.octets == Array("AMQP".utf8) + [0, 0, 9, 1])
 }

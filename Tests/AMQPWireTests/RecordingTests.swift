@@ -16,11 +16,11 @@ struct RecordingTests {
     @Test("every recorded octet comes out again when what was decoded is encoded", arguments: Recording.all)
     func reencoding(_ recording: Recording) throws {
         let octets = try Recording.contents(recording.path)
-        var decoder = FrameDecoder(limits: WireLimits(frameSize: 0))
+        var decoder = AMQPFrameDecoder(limits: AMQPWireLimits(frameSize: 0))
         decoder.append(octets)
-        var encoder = FrameEncoder(maxFrameSize: 0)
+        var encoder = AMQPFrameEncoder(maxFrameSize: 0)
         var position = 0
-        do throws(WireError) {
+        do throws(AMQPWireError) {
             while let frame = try decoder.next() {
                 encoder.bytes.removeAll()
                 switch frame.payload {
@@ -97,9 +97,9 @@ struct Recording: Sendable, CustomTestStringConvertible {
 
     /// What `psistats frames` prints.
     func listing(of octets: [UInt8]) -> String {
-        var decoder = FrameDecoder(limits: WireLimits(frameSize: 0))
+        var decoder = AMQPFrameDecoder(limits: AMQPWireLimits(frameSize: 0))
         decoder.append(octets)
-        let listing = FrameListing()
+        let listing = AMQPFrameListing()
         var text = ""
         var end: UInt64 = 0
         do {
@@ -115,7 +115,7 @@ struct Recording: Sendable, CustomTestStringConvertible {
     }
 
     /// What the recording ends with, where that is not AMQP 0-9-1.
-    var expectedError: WireError.Code? {
+    var expectedError: AMQPWireError.Code? {
         switch name {
         case "handmade/unknown-method.client": .unknownMethod(classID: 60, methodID: 999)
         case "handmade/wrong-protocol-header.client": .unsupportedProtocol(Array("AMQP".utf8) + [0, 1, 0, 0])

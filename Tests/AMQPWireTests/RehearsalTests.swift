@@ -4,10 +4,10 @@ import Testing
 @Suite("A rehearsal")
 struct RehearsalTests {
     /// The methods that are sent, after the protocol header.
-    private func methods(_ octets: [UInt8]) throws -> [Method] {
-        var decoder = FrameDecoder()
+    private func methods(_ octets: [UInt8]) throws -> [AMQPMethod] {
+        var decoder = AMQPFrameDecoder()
         decoder.append(octets)
-        var methods: [Method] = []
+        var methods: [AMQPMethod] = []
         while let frame = try decoder.next() {
             if case .method(let method) = frame.payload { methods.append(method) }
         }
@@ -17,11 +17,11 @@ struct RehearsalTests {
 
     @Test("opens a connection and a channel, then makes the requests in their order")
     func order() throws {
-        let octets = try Rehearsal().octets(
+        let octets = try AMQPRehearsal().octets(
             AMQPURI(vhost: "stats"),
             requests: [.queueDeclare(.init(queue: "q")), .confirmSelect(.init()), .queueDelete(.init(queue: "q"))]
         )
-        #expect(octets.starts(with: ProtocolHeader.octets))
+        #expect(octets.starts(with: AMQPProtocolHeader.octets))
         let methods = try methods(octets)
         #expect(
             methods.map(\.id) == [
@@ -37,7 +37,7 @@ struct RehearsalTests {
         var uri = AMQPURI()
         uri.heartbeat = 5
         uri.frameMax = 0
-        let rehearsal = Rehearsal(brokerLimits: ConnectionLimits(channelMax: 9, frameMax: 8_192, heartbeat: 60))
+        let rehearsal = AMQPRehearsal(brokerLimits: AMQPConnectionLimits(channelMax: 9, frameMax: 8_192, heartbeat: 60))
         let methods = try methods(try rehearsal.octets(uri, requests: []))
         #expect(methods[1] == .connectionTuneOk(.init(channelMax: 9, frameMax: 8_192, heartbeat: 5)))
     }
@@ -47,7 +47,7 @@ struct RehearsalTests {
         var uri = AMQPURI()
         uri.authMechanisms = ["external"]
         let error = #expect(throws: AMQPError.self) {
-            try Rehearsal(brokerMechanisms: "PLAIN").octets(uri, requests: [])
+            try AMQPRehearsal(brokerMechanisms: "PLAIN").octets(uri, requests: [])
         }
         #expect(error?.code == .loginRefused)
     }
@@ -56,7 +56,7 @@ struct RehearsalTests {
     func invalid() throws {
         let name = AMQPText(String(repeating: "n", count: 256))
         let error = #expect(throws: AMQPError.self) {
-            try Rehearsal().octets(AMQPURI(), requests: [.queueDeclare(.init(queue: name))])
+            try AMQPRehearsal().octets(AMQPURI(), requests: [.queueDeclare(.init(queue: name))])
         }
         #expect(error?.code == .invalidArgument)
     }
@@ -64,7 +64,7 @@ struct RehearsalTests {
     @Test("a request without a scripted answer fails instead of being left out")
     func unanswered() throws {
         let error = #expect(throws: AMQPError.self) {
-            try Rehearsal().octets(
+            try AMQPRehearsal().octets(
                 AMQPURI(),
                 requests: [.basicGet(.init(queue: "q")), .queueDelete(.init(queue: "q"))]
             )

@@ -18,7 +18,7 @@ struct RobustnessTests {
     @Test("a frame comes out with its last octet, in any two pieces", arguments: goldenFrames)
     func pieces(_ golden: GoldenFrame) throws {
         for length in 0..<golden.octets.count {
-            var decoder = FrameDecoder()
+            var decoder = AMQPFrameDecoder()
             decoder.append(golden.octets.prefix(length))
             #expect(try decoder.next() == nil)
             decoder.append(golden.octets.dropFirst(length))
@@ -80,7 +80,8 @@ struct RobustnessTests {
 
     @Test("all frames in one stream come out in order, in pieces of any size")
     func concatenated() {
-        let stream = ProtocolHeader.octets + goldenFrames.flatMap(\.octets) + goldenFrames.reversed().flatMap(\.octets)
+        let stream =
+            AMQPProtocolHeader.octets + goldenFrames.flatMap(\.octets) + goldenFrames.reversed().flatMap(\.octets)
         let payloads = goldenFrames.map(\.payload)
         let expected = [.protocolHeader(major: 0, minor: 9, revision: 1)] + payloads + payloads.reversed()
         for size in [1, 2, 3, 5, 7, 8, 13, 64, 1000, .max] {
@@ -107,25 +108,25 @@ struct RobustnessTests {
 
     @Test("an error stays, whatever is asked or comes afterwards")
     func sticky() throws {
-        var decoder = FrameDecoder()
+        var decoder = AMQPFrameDecoder()
         decoder.append(octets("08 0000 00000000 ce 07"))
         #expect(try decoder.next()?.payload == .heartbeat)
-        let first = wireError { () throws(WireError) in _ = try decoder.next() }
-        #expect(first == WireError(.unknownFrameType(7), offset: 8))
+        let first = wireError { () throws(AMQPWireError) in _ = try decoder.next() }
+        #expect(first == AMQPWireError(.unknownFrameType(7), offset: 8))
         decoder.append(octets("08 0000 00000000 ce"))
         #expect(decoder.fields() == [])
-        let second = wireError { () throws(WireError) in _ = try decoder.next() }
+        let second = wireError { () throws(AMQPWireError) in _ = try decoder.next() }
         #expect(second == first)
         #expect(decoder.position == 8)
     }
 
     @Test("an error in a payload stays, though its frame is whole")
     func stickyPayload() throws {
-        var decoder = FrameDecoder()
+        var decoder = AMQPFrameDecoder()
         decoder.append(frame(1, channel: 1, "0063 0063") + octets("08 0000 00000000 ce"))
         for _ in 0..<3 {
-            let error = wireError { () throws(WireError) in _ = try decoder.next() }
-            #expect(error == WireError(.unknownMethod(classID: 0x63, methodID: 0x63), offset: 7))
+            let error = wireError { () throws(AMQPWireError) in _ = try decoder.next() }
+            #expect(error == AMQPWireError(.unknownMethod(classID: 0x63, methodID: 0x63), offset: 7))
         }
     }
 }

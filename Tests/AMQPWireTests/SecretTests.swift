@@ -4,10 +4,10 @@ import Testing
 
 @Suite("Secrets never print")
 struct SecretTests {
-    static let secret = Secret("hunter2")
+    static let secret = AMQPSecret("hunter2")
 
     /// All that holds a secret, and a frame around it.
-    static let holders: [Method] = [
+    static let holders: [AMQPMethod] = [
         .connectionStartOk(.init(response: secret)), .connectionSecure(.init(challenge: secret)),
         .connectionSecureOk(.init(response: secret)), .connectionUpdateSecret(.init(newSecret: secret)),
     ]
@@ -20,11 +20,11 @@ struct SecretTests {
     }
 
     @Test("a method that holds one prints without it", arguments: holders)
-    func method(_ method: Method) throws {
+    func method(_ method: AMQPMethod) throws {
         for text in texts(method) + texts(method.payload) { expectNoSecret(text) }
-        var encoder = FrameEncoder()
+        var encoder = AMQPFrameEncoder()
         try encoder.append(method, channel: 0)
-        var decoder = FrameDecoder()
+        var decoder = AMQPFrameDecoder()
         decoder.append(encoder.bytes.copy())
         let frame = try #require(try decoder.next())
         #expect(frame.payload == .method(method))
@@ -35,7 +35,7 @@ struct SecretTests {
     func fields() throws {
         var names: Set<String> = []
         for golden in goldenMethods {
-            var decoder = FrameDecoder()
+            var decoder = AMQPFrameDecoder()
             decoder.append(golden.frame)
             _ = try decoder.next()
             for field in decoder.fields() {
@@ -51,9 +51,9 @@ struct SecretTests {
 
     @Test("an error in a method that holds one prints without it")
     func error() {
-        var encoder = FrameEncoder(maxFrameSize: 16)
+        var encoder = AMQPFrameEncoder(maxFrameSize: 16)
         for holder in Self.holders {
-            let error = wireError { () throws(WireError) in try encoder.append(holder, channel: 0) }
+            let error = wireError { () throws(AMQPWireError) in try encoder.append(holder, channel: 0) }
             for text in texts(error as Any) { expectNoSecret(text) }
         }
     }

@@ -6,14 +6,14 @@ import Testing
 @Suite("The codec has what the official description has")
 struct SpecificationTests {
     /// RabbitMQ's methods of which its published description says nothing. Source: rabbitmq.com, "Protocol Extensions":
-    /// Blocked Connections and Update Secret. Their octets are checked by `MethodVectorTests`.
-    static let undescribed: Set<MethodID> = [
+    /// Blocked Connections and Update AMQPSecret. Their octets are checked by `MethodVectorTests`.
+    static let undescribed: Set<AMQPMethodID> = [
         .connectionBlocked, .connectionUnblocked, .connectionUpdateSecret, .connectionUpdateSecretOk,
     ]
 
     /// Replies that the description forgets. basic.recover is described as asynchronous and without an answer, though
     /// basic.recover-ok is described and sent.
-    static let undescribedReplies: [MethodID: [String]] = [.basicRecover: ["basic.recover-ok"]]
+    static let undescribedReplies: [AMQPMethodID: [String]] = [.basicRecover: ["basic.recover-ok"]]
 
     let specification: Specification
 
@@ -25,7 +25,7 @@ struct SpecificationTests {
     func sameMethods() {
         #expect(specification.methods.count == 60)
         let described = Set(specification.methods.map(\.name))
-        let known = Set(MethodID.allCases.map(\.name))
+        let known = Set(AMQPMethodID.allCases.map(\.name))
         #expect(described.subtracting(known) == [])
         #expect(known.subtracting(described) == Set(Self.undescribed.map(\.name)))
     }
@@ -33,7 +33,7 @@ struct SpecificationTests {
     @Test("ids, content, synchronicity, receivers and replies are the described ones")
     func traits() throws {
         for described in specification.methods {
-            let id = try #require(MethodID(classID: described.classID, methodID: described.methodID))
+            let id = try #require(AMQPMethodID(classID: described.classID, methodID: described.methodID))
             let traits = id.traits
             #expect(id.name == described.name)
             #expect(traits.isSynchronous == described.isSynchronous, "\(id)")
@@ -46,20 +46,20 @@ struct SpecificationTests {
 
     @Test("the undescribed extensions are RabbitMQ's")
     func extensions() {
-        #expect(MethodID.connectionBlocked.rawValue == 0x000A_003C)
-        #expect(MethodID.connectionUnblocked.rawValue == 0x000A_003D)
-        #expect(MethodID.connectionUpdateSecret.rawValue == 0x000A_0046)
-        #expect(MethodID.connectionUpdateSecretOk.rawValue == 0x000A_0047)
+        #expect(AMQPMethodID.connectionBlocked.rawValue == 0x000A_003C)
+        #expect(AMQPMethodID.connectionUnblocked.rawValue == 0x000A_003D)
+        #expect(AMQPMethodID.connectionUpdateSecret.rawValue == 0x000A_0046)
+        #expect(AMQPMethodID.connectionUpdateSecretOk.rawValue == 0x000A_0047)
         for id in Self.undescribed {
             let isRequest = id == .connectionUpdateSecret
             #expect(id.traits.receiver == (isRequest ? .server : .client))
             #expect(id.traits.replies == (isRequest ? [.connectionUpdateSecretOk] : []))
             #expect(!id.traits.hasContent)
         }
-        #expect(!MethodID.connectionBlocked.traits.isSynchronous)
-        #expect(!MethodID.connectionUnblocked.traits.isSynchronous)
-        #expect(MethodID.connectionUpdateSecret.traits.isSynchronous)
-        #expect(MethodID.connectionUpdateSecretOk.traits.isSynchronous)
+        #expect(!AMQPMethodID.connectionBlocked.traits.isSynchronous)
+        #expect(!AMQPMethodID.connectionUnblocked.traits.isSynchronous)
+        #expect(AMQPMethodID.connectionUpdateSecret.traits.isSynchronous)
+        #expect(AMQPMethodID.connectionUpdateSecretOk.traits.isSynchronous)
     }
 
     @Test("each method walks the described fields: names, types and order")
@@ -72,7 +72,7 @@ struct SpecificationTests {
 
     @Test("the undescribed extensions walk RabbitMQ's fields")
     func extensionFields() throws {
-        let expected: [MethodID: [Specification.Field]] = [
+        let expected: [AMQPMethodID: [Specification.Field]] = [
             .connectionBlocked: [.init(name: "reason", type: "shortstr")],
             .connectionUnblocked: [],
             .connectionUpdateSecret: [
@@ -106,7 +106,7 @@ struct SpecificationTests {
             let flags: UInt16 = 1 << (15 - index)
             let value = try #require(values[property.type])
             let payload = octets("003c 0000 0000000000000000") + bigEndian(flags) + octets(value)
-            var decoder = FrameDecoder()
+            var decoder = AMQPFrameDecoder()
             decoder.append(frame(2, channel: 1, payload))
             let decoded = try #require(try decoder.next())
             #expect(decoded.notes == [])
@@ -120,7 +120,7 @@ struct SpecificationTests {
     func listing() throws {
         for described in specification.methods {
             let golden = try #require(goldenMethods.first { $0.method.id.name == described.name })
-            var decoder = FrameDecoder()
+            var decoder = AMQPFrameDecoder()
             decoder.append(golden.frame)
             _ = try decoder.next()
             let listed = decoder.fields().map { Specification.Field(name: $0.name, type: $0.type) }
@@ -135,17 +135,17 @@ struct SpecificationTests {
         #expect(specification.constants["frame-body"] == Int(FrameType.body.rawValue))
         #expect(specification.constants["frame-heartbeat"] == Int(FrameType.heartbeat.rawValue))
         #expect(specification.constants["frame-end"] == Int(FrameFormat.end))
-        let codes: [(WireError.Code, String)] = [
+        let codes: [(AMQPWireError.Code, String)] = [
             (.missingFrameEnd(0), "frame-error"), (.unknownFrameType(0), "frame-error"),
             (.unknownMethod(classID: 0, methodID: 0), "command-invalid"), (.heartbeatOnChannel(1), "unexpected-frame"),
             (.truncated(needed: 1, available: 0), "syntax-error"),
         ]
         for (code, name) in codes {
-            #expect(specification.constants[name] == Int(WireError(code, offset: 0).replyCode), "\(code)")
+            #expect(specification.constants[name] == Int(AMQPWireError(code, offset: 0).replyCode), "\(code)")
         }
     }
 
-    private func receiver(_ names: Set<String>) -> MethodTraits.Receiver? {
+    private func receiver(_ names: Set<String>) -> AMQPMethodTraits.Receiver? {
         switch names {
         case ["client"]: .client
         case ["server"]: .server
@@ -154,7 +154,7 @@ struct SpecificationTests {
         }
     }
 
-    private func recordedFields(_ method: Method) throws -> [Specification.Field] {
+    private func recordedFields(_ method: AMQPMethod) throws -> [Specification.Field] {
         var recorder = FieldRecorder()
         var payload = method.payload
         try payload.fields(&recorder)

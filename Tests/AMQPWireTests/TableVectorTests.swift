@@ -4,10 +4,10 @@ import Testing
 
 /// A table and its entries' octets as words.
 struct TableVector: Sendable, CustomTestStringConvertible {
-    let table: FieldTable
+    let table: AMQPTable
     let words: String
 
-    init(_ table: FieldTable, _ words: String) {
+    init(_ table: AMQPTable, _ words: String) {
         self.table = table
         self.words = words
     }
@@ -24,7 +24,7 @@ struct TableVectorTests {
         TableVector(
             [
                 "longstr": "Here is a long string", "signedint": .int32(12345),
-                "decimal": .decimal(FieldDecimal(scale: 3, value: 123_456)),
+                "decimal": .decimal(AMQPDecimal(scale: 3, value: 123_456)),
                 "timestamp": .timestamp(109_876_543_209_876), "table": ["one": 54321, "two": "A long string"],
                 "byte": .int8(-128), "long": .int64(1_234_567_890), "short": .int16(655), "bool": true,
                 "binary": .bytes(Array("a binary string".utf8)), "unsignedbyte": .uint8(250),
@@ -81,8 +81,8 @@ struct TableVectorTests {
             "06 'object' 'F' 00000012 03 'foo' 'S' 00000003 'bar' 03 'baz' 'b' 0c"
         ),
         TableVector(["timestamp": .timestamp(1_357_212_277_527)], "09 'timestamp' 'T' 0000013c0027db17"),
-        TableVector(["decimal": .decimal(FieldDecimal(scale: 2, value: 2345))], "07 'decimal' 'D' 02 00000929"),
-        TableVector(["decimal": .decimal(FieldDecimal(scale: 255, value: .max))], "07 'decimal' 'D' ff ffffffff"),
+        TableVector(["decimal": .decimal(AMQPDecimal(scale: 2, value: 2345))], "07 'decimal' 'D' 02 00000929"),
+        TableVector(["decimal": .decimal(AMQPDecimal(scale: 255, value: .max))], "07 'decimal' 'D' ff ffffffff"),
         TableVector(["unsignedbyte": .uint8(255)], "0c 'unsignedbyte' 'B' ff"),
         TableVector(["unsignedshort": .uint16(65535)], "0d 'unsignedshort' 'u' ffff"),
         TableVector(["unsignedint": .uint32(.max)], "0b 'unsignedint' 'i' ffffffff"),
@@ -91,7 +91,7 @@ struct TableVectorTests {
         TableVector(["float": .double(1.92)], "05 'float' 'd' 3ffeb851eb851eb8"),
         TableVector(["test": .array([])], "04 'test' 'A' 00000000"),
         TableVector(["test": .table([:])], "04 'test' 'F' 00000000"),
-        TableVector(["test": .decimal(FieldDecimal(scale: 3, value: 5))], "04 'test' 'D' 03 00000005"),
+        TableVector(["test": .decimal(AMQPDecimal(scale: 3, value: 5))], "04 'test' 'D' 03 00000005"),
         TableVector(["test": .timestamp(1_293_839_939)], "04 'test' 'T' 000000004d1e6e43"),
         TableVector(
             ["coordinates": ["latitude": 59.35]],
@@ -142,7 +142,7 @@ struct TableVectorTests {
 
     @Test("setting a key replaces the first entry and drops the others")
     func setting() {
-        var table: FieldTable = ["b": 1, "a": 2, "b": 3, "b": 4]
+        var table: AMQPTable = ["b": 1, "a": 2, "b": 3, "b": 4]
         table["b"] = 5
         #expect(table == ["b": 5, "a": 2])
         table["c"] = 6
@@ -175,41 +175,41 @@ struct TableVectorTests {
 
     @Test("an integer is written as I where it fits and as l where not")
     func integers() {
-        #expect(FieldValue(Int(Int32.max)) == .int32(.max))
-        #expect(FieldValue(Int64(Int32.max) + 1) == .int64(0x8000_0000))
-        #expect(FieldValue(Int64(Int32.min) - 1) == .int64(-0x8000_0001))
-        #expect(FieldValue(Int8(-1)) == .int32(-1))
+        #expect(AMQPFieldValue(Int(Int32.max)) == .int32(.max))
+        #expect(AMQPFieldValue(Int64(Int32.max) + 1) == .int64(0x8000_0000))
+        #expect(AMQPFieldValue(Int64(Int32.min) - 1) == .int64(-0x8000_0001))
+        #expect(AMQPFieldValue(Int8(-1)) == .int32(-1))
     }
 
     @Test("a value answers only for its own type")
     func accessors() {
-        #expect(FieldValue.uint32(.max).integer == 4_294_967_295)
-        #expect(FieldValue.int64L(-1).integer == -1)
-        #expect(FieldValue.timestamp(1).integer == nil)
-        #expect(FieldValue.bytes([0x61]).string == nil)
-        #expect(FieldValue.string("a").string == "a")
-        #expect(FieldValue.boolean(true).boolean == true)
-        #expect(FieldValue.int8(1).boolean == nil)
-        #expect(FieldValue.table(["a": 1]).table?["a"] == 1)
-        #expect(FieldValue.array([1]).array == [1])
-        #expect(FieldValue.array([1]).table == nil)
+        #expect(AMQPFieldValue.uint32(.max).integer == 4_294_967_295)
+        #expect(AMQPFieldValue.int64L(-1).integer == -1)
+        #expect(AMQPFieldValue.timestamp(1).integer == nil)
+        #expect(AMQPFieldValue.bytes([0x61]).string == nil)
+        #expect(AMQPFieldValue.string("a").string == "a")
+        #expect(AMQPFieldValue.boolean(true).boolean == true)
+        #expect(AMQPFieldValue.int8(1).boolean == nil)
+        #expect(AMQPFieldValue.table(["a": 1]).table?["a"] == 1)
+        #expect(AMQPFieldValue.array([1]).array == [1])
+        #expect(AMQPFieldValue.array([1]).table == nil)
     }
 
-    private func declare(_ table: FieldTable) -> Method {
+    private func declare(_ table: AMQPTable) -> AMQPMethod {
         .queueDeclare(.init(queue: "q", arguments: table))
     }
 
-    private func encode(_ method: Method) throws -> [UInt8] {
-        var encoder = FrameEncoder()
+    private func encode(_ method: AMQPMethod) throws -> [UInt8] {
+        var encoder = AMQPFrameEncoder()
         try encoder.append(method, channel: 1)
         return encoder.bytes.copy()
     }
 
-    private func encode(_ frame: Frame) throws -> [UInt8] {
+    private func encode(_ frame: AMQPFrame) throws -> [UInt8] {
         try AMQPWireTests.encode(frame)
     }
 
-    private func table(_ entries: [UInt8]) throws -> FieldTable {
+    private func table(_ entries: [UInt8]) throws -> AMQPTable {
         let decoded = try #require(decode(tableFrame(entries)).frames.first)
         guard case .method(.queueDeclare(let declare)) = decoded.payload else { throw Unexpected() }
         return declare.arguments

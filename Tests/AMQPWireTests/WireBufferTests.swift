@@ -6,7 +6,7 @@ import Testing
 struct WireBufferTests {
     @Test("a new buffer is empty, whatever its room", arguments: [-1, 0, 1, 1000])
     func empty(capacity: Int) {
-        let buffer = WireBuffer(capacity: capacity)
+        let buffer = AMQPWireBuffer(capacity: capacity)
         let isEmpty = buffer.isEmpty
         #expect(isEmpty)
         #expect(buffer.count == 0)
@@ -16,7 +16,7 @@ struct WireBufferTests {
 
     @Test("integers are appended most significant octet first")
     func integers() {
-        var buffer = WireBuffer()
+        var buffer = AMQPWireBuffer()
         buffer.append(integer: UInt8(0x01))
         buffer.append(integer: UInt16(0x0203))
         buffer.append(integer: UInt32(0x0405_0607))
@@ -27,7 +27,7 @@ struct WireBufferTests {
 
     @Test("octets may come as an array, a slice, raw memory, or one by one")
     func sequences() {
-        var buffer = WireBuffer()
+        var buffer = AMQPWireBuffer()
         buffer.append([1, 2])
         buffer.append([0, 3, 4, 0][1...2])
         [UInt8]([5, 6]).withUnsafeBytes { buffer.append($0) }
@@ -41,7 +41,7 @@ struct WireBufferTests {
     func asArray() {
         var generator = SplitMix64(seed: 1)
         for capacity in [0, 1, 64, 4096] {
-            var buffer = WireBuffer(capacity: capacity)
+            var buffer = AMQPWireBuffer(capacity: capacity)
             var model: [UInt8] = []
             for round in 0..<4_000 {
                 switch Int.random(in: 0..<6, using: &generator) {
@@ -75,7 +75,7 @@ struct WireBufferTests {
 
     @Test("steady traffic takes no more memory than its peak")
     func steadyTraffic() {
-        var buffer = WireBuffer()
+        var buffer = AMQPWireBuffer()
         let chunk = [UInt8](repeating: 1, count: 1000)
         buffer.append(chunk)
         for _ in 0..<10_000 {
@@ -88,7 +88,7 @@ struct WireBufferTests {
 
     @Test("room that was dropped at the front is used again before the buffer grows")
     func compaction() {
-        var buffer = WireBuffer(capacity: 100)
+        var buffer = AMQPWireBuffer(capacity: 100)
         buffer.append([UInt8](repeating: 1, count: 90))
         buffer.removeFirst(80)
         buffer.append([UInt8](repeating: 2, count: 80))
@@ -98,7 +98,7 @@ struct WireBufferTests {
 
     @Test("a buffer that is almost full grows, instead of moving what it holds for every few octets dropped")
     func growth() {
-        var buffer = WireBuffer(capacity: 100)
+        var buffer = AMQPWireBuffer(capacity: 100)
         buffer.append([UInt8](repeating: 1, count: 100))
         buffer.removeFirst(10)
         buffer.append([2, 2, 2, 2, 2])
@@ -108,7 +108,7 @@ struct WireBufferTests {
 
     @Test("a buffer drained to its end starts at its front again")
     func draining() {
-        var buffer = WireBuffer(capacity: 16)
+        var buffer = AMQPWireBuffer(capacity: 16)
         for _ in 0..<1_000 {
             buffer.append([UInt8](repeating: 3, count: 16))
             buffer.removeFirst(9)
@@ -119,7 +119,7 @@ struct WireBufferTests {
 
     @Test("what a reader fills counts as far as it says")
     func filling() throws {
-        var buffer = WireBuffer()
+        var buffer = AMQPWireBuffer()
         let written = buffer.appendFilled(upTo: 10) { room in
             room.storeBytes(of: 0xAB, as: UInt8.self)
             return room.count == 10 ? 1 : 0
@@ -137,17 +137,17 @@ struct WireBufferTests {
     @Test("more dropped than held is the programmer's mistake")
     func overdraw() async {
         await #expect(processExitsWith: .failure) {
-            var buffer = WireBuffer()
+            var buffer = AMQPWireBuffer()
             buffer.append([1])
             buffer.removeFirst(2)
         }
         await #expect(processExitsWith: .failure) {
-            var buffer = WireBuffer()
+            var buffer = AMQPWireBuffer()
             buffer.append([1, 2])
             buffer.overwrite(at: 1, with: UInt16(0))
         }
         await #expect(processExitsWith: .failure) {
-            var buffer = WireBuffer()
+            var buffer = AMQPWireBuffer()
             buffer.truncate(to: 1)
         }
     }
@@ -156,7 +156,7 @@ struct WireBufferTests {
     func tinyFrames() throws {
         // 125,000 heartbeats in one piece; moving the rest after each one would touch 62 GB.
         let heartbeat = octets("08 0000 00000000 ce")
-        var decoder = FrameDecoder()
+        var decoder = AMQPFrameDecoder()
         decoder.append([UInt8]((0..<1_000_000).map { heartbeat[$0 % 8] }))
         var count = 0
         while try decoder.next() != nil { count += 1 }

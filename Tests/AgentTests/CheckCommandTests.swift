@@ -117,7 +117,7 @@ struct CheckedBrokerTests {
         ]
     )
     func transientQueues(_ product: String, _ version: String, _ isRefused: Bool) {
-        let properties: FieldTable = ["product": FieldValue(product), "version": FieldValue(version)]
+        let properties: AMQPTable = ["product": AMQPFieldValue(product), "version": AMQPFieldValue(version)]
         #expect(OpenBroker.refusesTransientQueues(properties) == isRefused)
     }
 

@@ -182,7 +182,7 @@ struct ConfigurationReporterTests {
 
     @Test("the queue's arguments are those that are configured, and no others")
     func queueArguments() {
-        func arguments(_ text: String) -> FieldTable {
+        func arguments(_ text: String) -> AMQPTable {
             let configuration = ConfigurationTests.read("[queue]\n" + text).configuration
             return Topology(configuration, hostname: "box").queue.arguments
         }

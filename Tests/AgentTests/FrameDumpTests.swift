@@ -28,8 +28,8 @@ struct FrameDumpTests {
 
     @Test("the entries of tables and the elements of arrays have lines of their own")
     func nesting() throws {
-        var encoder = FrameEncoder()
-        let arguments: FieldTable = ["a": ["x", 1], "f": ["k": nil], "two words": .decimal(.init(scale: 1, value: 5))]
+        var encoder = AMQPFrameEncoder()
+        let arguments: AMQPTable = ["a": ["x", 1], "f": ["k": nil], "two words": .decimal(.init(scale: 1, value: 5))]
         try encoder.append(.queueUnbind(.init(arguments: arguments)), channel: 258)
         var text = ""
         try dump(encoder.bytes.copy()) { text += $0 }
@@ -60,7 +60,7 @@ struct FrameDumpTests {
     }
 
     private func dump(_ stream: [UInt8], _ body: (String) throws -> Void) throws {
-        var decoder = FrameDecoder()
+        var decoder = AMQPFrameDecoder()
         decoder.append(stream)
         while let frame = try decoder.next() {
             try body(FrameDump().text(frame, fields: decoder.fields(), stream: stream))

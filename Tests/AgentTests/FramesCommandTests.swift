@@ -8,15 +8,15 @@ import Testing
 struct FramesCommandTests {
     /// One frame of each kind: 8 + 52 + 54 + 22 + 13 + 8 octets.
     static let stream: [UInt8] = {
-        var encoder = FrameEncoder()
+        var encoder = AMQPFrameEncoder()
         encoder.appendProtocolHeader()
         let octets: [UInt8] = Array("hello".utf8)
         do {
-            try encoder.append(.connectionStartOk(.init(response: Secret("\0guest\0hunter2"))), channel: 0)
+            try encoder.append(.connectionStartOk(.init(response: AMQPSecret("\0guest\0hunter2"))), channel: 0)
             try octets.withUnsafeBytes { body in
                 try encoder.append(
                     .basicPublish(.init(exchange: "psistats", routingKey: "psistats.pi")),
-                    properties: BasicProperties(
+                    properties: AMQPProperties(
                         contentType: "text/plain",
                         headers: ["at": .timestamp(1_600_000_000), "raw": .bytes([0, 255]), "n": 1.5, "none": nil]
                     ),
@@ -242,7 +242,7 @@ struct FramesCommandTests {
     }
 
     static func bodyFrame(_ size: Int) -> [UInt8] {
-        var encoder = FrameEncoder(maxFrameSize: 0)
+        var encoder = AMQPFrameEncoder(maxFrameSize: 0)
         [UInt8](repeating: UInt8(ascii: "x"), count: size).withUnsafeBytes { encoder.append(body: $0, channel: 1) }
         return encoder.bytes.copy()
     }

@@ -45,7 +45,7 @@ struct WatchCommandTests {
         )
     }
 
-    private func declare(_ channel: AMQPChannel, type: ExchangeType = .topic) async throws {
+    private func declare(_ channel: AMQPChannel, type: AMQPExchangeType = .topic) async throws {
         try await channel.declareExchange(exchange, type: type, autoDelete: true)
     }
 

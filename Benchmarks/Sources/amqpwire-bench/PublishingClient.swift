@@ -4,7 +4,7 @@ import AMQPWire
 struct PublishingClient: Sendable {
     private static let exchange = "bench"
     private static let routingKey = "bench.key"
-    private static let properties = BasicProperties(contentType: "application/json", deliveryMode: 2)
+    private static let properties = AMQPProperties(contentType: "application/json", deliveryMode: 2)
     /// 200 octets of JSON, as an agent reports them; the same as in `c/measure.h`.
     private static let body = [UInt8](
         """

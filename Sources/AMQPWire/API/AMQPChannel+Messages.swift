@@ -39,7 +39,7 @@ extension AMQPChannel {
         noAck: Bool = false,
         exclusive: Bool = false,
         priority: Int32? = nil,
-        arguments: FieldTable = [:],
+        arguments: AMQPTable = [:],
         consumerTag: String = "",
         noWait: Bool = false
     ) -> AMQPConsumer {
@@ -61,19 +61,19 @@ extension AMQPChannel {
     }
 
     /// Takes one message from a queue, or nil where it has none.
-    public func get(_ queue: String, noAck: Bool = false) async throws(AMQPError) -> Delivery? {
+    public func get(_ queue: String, noAck: Bool = false) async throws(AMQPError) -> AMQPDelivery? {
         var epoch: UInt64 = 0
-        let get = Method.basicGet(.init(queue: AMQPText(queue), noAck: noAck))
+        let get = AMQPMethod.basicGet(.init(queue: AMQPText(queue), noAck: noAck))
         switch try await driver.answer(get, record, registering: { [record] _ in epoch = record.epoch }) {
         case .message(let ok, let message):
-            let deliver = Method.BasicDeliver(
+            let deliver = AMQPMethod.BasicDeliver(
                 deliveryTag: ok.deliveryTag,
                 redelivered: ok.redelivered,
                 exchange: ok.exchange,
                 routingKey: ok.routingKey
             )
             let arrival = Arrival(epoch: epoch, deliver: deliver, message: message)
-            return Delivery(arrival, channel: self, isSettled: noAck)
+            return AMQPDelivery(arrival, channel: self, isSettled: noAck)
         case .reply, .done: return nil
         case .failure(let error): throw error
         }

@@ -1,7 +1,7 @@
 /// The type of an exchange: how it routes.
 ///
 /// Source: AMQP 0-9-1, section 3.1.3.
-public struct ExchangeType: Hashable, Sendable, ExpressibleByStringLiteral {
+public struct AMQPExchangeType: Hashable, Sendable, ExpressibleByStringLiteral {
     /// The type's name on the wire.
     public let name: String
 
@@ -10,17 +10,17 @@ public struct ExchangeType: Hashable, Sendable, ExpressibleByStringLiteral {
     public init(stringLiteral value: String) { self.init(value) }
 
     /// To the queues bound with the message's routing key.
-    public static let direct = ExchangeType("direct")
+    public static let direct = AMQPExchangeType("direct")
     /// To all queues bound.
-    public static let fanout = ExchangeType("fanout")
+    public static let fanout = AMQPExchangeType("fanout")
     /// To the queues whose pattern of words, `*` and `#` fits the routing key.
-    public static let topic = ExchangeType("topic")
+    public static let topic = AMQPExchangeType("topic")
     /// To the queues whose arguments fit the message's headers.
-    public static let headers = ExchangeType("headers")
+    public static let headers = AMQPExchangeType("headers")
 }
 
 /// A queue as the broker described it when it was declared.
-public struct DeclaredQueue: Hashable, Sendable {
+public struct AMQPDeclaredQueue: Hashable, Sendable {
     /// The name; chosen by the broker where none was given.
     public let name: String
     /// Messages that wait in it.
@@ -41,14 +41,14 @@ extension AMQPChannel {
     ///   - noWait: do not wait for the broker's answer.
     public func declareExchange(
         _ name: String,
-        type: ExchangeType = .direct,
+        type: AMQPExchangeType = .direct,
         durable: Bool = false,
         autoDelete: Bool = false,
         internal: Bool = false,
-        arguments: FieldTable = [:],
+        arguments: AMQPTable = [:],
         noWait: Bool = false
     ) async throws(AMQPError) {
-        let method = Method.ExchangeDeclare(
+        let method = AMQPMethod.ExchangeDeclare(
             exchange: AMQPText(name),
             type: AMQPText(type.name),
             durable: durable,
@@ -88,10 +88,10 @@ extension AMQPChannel {
         _ destination: String,
         to source: String,
         routingKey: String = "",
-        arguments: FieldTable = [:],
+        arguments: AMQPTable = [:],
         noWait: Bool = false
     ) async throws(AMQPError) {
-        var method = Method.ExchangeBind(
+        var method = AMQPMethod.ExchangeBind(
             destination: AMQPText(destination),
             source: AMQPText(source),
             routingKey: AMQPText(routingKey),
@@ -109,10 +109,10 @@ extension AMQPChannel {
         _ destination: String,
         from source: String,
         routingKey: String = "",
-        arguments: FieldTable = [:],
+        arguments: AMQPTable = [:],
         noWait: Bool = false
     ) async throws(AMQPError) {
-        let method = Method.ExchangeUnbind(
+        let method = AMQPMethod.ExchangeUnbind(
             destination: AMQPText(destination),
             source: AMQPText(source),
             routingKey: AMQPText(routingKey),
@@ -140,10 +140,10 @@ extension AMQPChannel {
         durable: Bool = false,
         exclusive: Bool = false,
         autoDelete: Bool = false,
-        arguments: FieldTable = [:],
+        arguments: AMQPTable = [:],
         noWait: Bool = false
-    ) async throws(AMQPError) -> DeclaredQueue {
-        var method = Method.QueueDeclare(
+    ) async throws(AMQPError) -> AMQPDeclaredQueue {
+        var method = AMQPMethod.QueueDeclare(
             queue: AMQPText(name),
             durable: durable,
             exclusive: exclusive,
@@ -159,11 +159,11 @@ extension AMQPChannel {
     }
 
     /// Asks for a queue's state; the channel is closed with 404 where there is none.
-    public func declareQueuePassively(_ name: String) async throws(AMQPError) -> DeclaredQueue {
+    public func declareQueuePassively(_ name: String) async throws(AMQPError) -> AMQPDeclaredQueue {
         try await declare(.init(queue: AMQPText(name), passive: true))
     }
 
-    private func declare(_ method: Method.QueueDeclare) async throws(AMQPError) -> DeclaredQueue {
+    private func declare(_ method: AMQPMethod.QueueDeclare) async throws(AMQPError) -> AMQPDeclaredQueue {
         if method.noWait {
             guard !method.queue.isEmpty else {
                 throw AMQPError(
@@ -174,12 +174,12 @@ extension AMQPChannel {
                 )
             }
             try await driver.send(.queueDeclare(method), record)
-            return DeclaredQueue(name: method.queue.string, messageCount: 0, consumerCount: 0)
+            return AMQPDeclaredQueue(name: method.queue.string, messageCount: 0, consumerCount: 0)
         }
         guard case .queueDeclareOk(let ok) = try await call(.queueDeclare(method)) else {
             throw AMQPError(.unexpectedFrame, scope: .channel, "queue.declare was not answered by queue.declare-ok")
         }
-        return DeclaredQueue(name: ok.queue.string, messageCount: ok.messageCount, consumerCount: ok.consumerCount)
+        return AMQPDeclaredQueue(name: ok.queue.string, messageCount: ok.messageCount, consumerCount: ok.consumerCount)
     }
 
     /// Binds a queue to an exchange.
@@ -187,10 +187,10 @@ extension AMQPChannel {
         _ queue: String,
         to exchange: String,
         routingKey: String = "",
-        arguments: FieldTable = [:],
+        arguments: AMQPTable = [:],
         noWait: Bool = false
     ) async throws(AMQPError) {
-        var method = Method.QueueBind(
+        var method = AMQPMethod.QueueBind(
             queue: AMQPText(queue),
             exchange: AMQPText(exchange),
             routingKey: AMQPText(routingKey),
@@ -208,9 +208,9 @@ extension AMQPChannel {
         _ queue: String,
         from exchange: String,
         routingKey: String = "",
-        arguments: FieldTable = [:]
+        arguments: AMQPTable = [:]
     ) async throws(AMQPError) {
-        let method = Method.QueueUnbind(
+        let method = AMQPMethod.QueueUnbind(
             queue: AMQPText(queue),
             exchange: AMQPText(exchange),
             routingKey: AMQPText(routingKey),
@@ -223,7 +223,7 @@ extension AMQPChannel {
     /// Drops the messages of a queue that are not delivered yet, and says how many; 0 where `noWait` does not wait to know.
     @discardableResult
     public func purgeQueue(_ queue: String, noWait: Bool = false) async throws(AMQPError) -> UInt32 {
-        let method = Method.queuePurge(.init(queue: AMQPText(queue), noWait: noWait))
+        let method = AMQPMethod.queuePurge(.init(queue: AMQPText(queue), noWait: noWait))
         guard case .queuePurgeOk(let ok) = try await call(method, noWait: noWait) else { return 0 }
         return ok.messageCount
     }
@@ -237,7 +237,12 @@ extension AMQPChannel {
         ifEmpty: Bool = false,
         noWait: Bool = false
     ) async throws(AMQPError) -> UInt32 {
-        let method = Method.QueueDelete(queue: AMQPText(queue), ifUnused: ifUnused, ifEmpty: ifEmpty, noWait: noWait)
+        let method = AMQPMethod.QueueDelete(
+            queue: AMQPText(queue),
+            ifUnused: ifUnused,
+            ifEmpty: ifEmpty,
+            noWait: noWait
+        )
         let reply = try await call(.queueDelete(method), noWait: noWait)
         note { $0.deletedQueue(AMQPText(queue)) }
         guard case .queueDeleteOk(let ok) = reply else { return 0 }

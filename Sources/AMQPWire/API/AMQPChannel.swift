@@ -34,13 +34,13 @@ public final class AMQPChannel: Sendable {
     }
 
     /// Sends a method and waits for its reply.
-    func call(_ method: Method) async throws(AMQPError) -> Method {
+    func call(_ method: AMQPMethod) async throws(AMQPError) -> AMQPMethod {
         try await driver.call(method, record)
     }
 
     /// Sends a method and waits for its reply; nil where none is wanted.
     @discardableResult
-    func call(_ method: Method, noWait: Bool) async throws(AMQPError) -> Method? {
+    func call(_ method: AMQPMethod, noWait: Bool) async throws(AMQPError) -> AMQPMethod? {
         if !noWait { return try await driver.call(method, record) }
         try await driver.send(method, record)
         return nil
@@ -136,7 +136,7 @@ extension ConnectionDriver {
     }
 
     /// Makes a call of the connection itself.
-    func callOnConnection(_ method: Method) async throws(AMQPError) {
+    func callOnConnection(_ method: AMQPMethod) async throws(AMQPError) {
         let deadline = deadline(configuration.callTimeout)
         try await ready(deadline: deadline)
         let waiter = try perform { (state) throws(AMQPError) in

@@ -56,13 +56,13 @@ public struct AMQPConfiguration: Sendable {
     /// What the broker's management UI shows as the connection's name.
     public var connectionName: String?
     /// What this side proposes; a URI's parameters take precedence.
-    public var limits = ConnectionLimits()
+    public var limits = AMQPConnectionLimits()
     /// The ways to log in, the preferred one first; a URI's parameters take precedence.
-    public var mechanisms: [SASLMechanism] = [.plain, .amqplain]
+    public var mechanisms: [AMQPSASLMechanism] = [.plain, .amqplain]
     /// More of what the broker shows of this client.
-    public var clientProperties: FieldTable = [:]
+    public var clientProperties: AMQPTable = [:]
     /// How `amqps` connections are encrypted and verified; a URI's parameters take precedence.
-    public var tls = TLSConfiguration()
+    public var tls = AMQPTLSConfiguration()
     /// How long resolving, connecting, TLS and login may take together, for one broker.
     public var connectTimeout = Duration.seconds(30)
     /// How long a call may wait for its answer.
@@ -104,7 +104,7 @@ public struct AMQPConfiguration: Sendable {
 /// What happens to a connection. Nothing in it needs an answer.
 public enum AMQPEvent: Sendable {
     /// The connection is open; the address of the broker.
-    case connected(peer: String, serverProperties: FieldTable)
+    case connected(peer: String, serverProperties: AMQPTable)
     /// The connection is lost, and with it whatever it was blocked for. A close by this program is told by `closed` only.
     case disconnected(AMQPError)
     /// The next attempt to connect comes after a pause; the first since the connection was lost is number 1.
@@ -125,7 +125,7 @@ public enum AMQPEvent: Sendable {
     /// The broker reads publishes again.
     case unblocked
     /// A message came back that no waiting publish is known for.
-    case returned(ReturnedMessage)
+    case returned(AMQPReturnedMessage)
     /// The broker closed a channel.
     case channelClosed(AMQPError)
     /// The broker ended a consumer.

@@ -126,22 +126,22 @@ public final class AMQPConnection: Sendable {
     ///
     /// - Throws: ``AMQPError``, `connectionClosed` where the broker refuses it.
     public func updateSecret(_ secret: String, reason: String = "token refresh") async throws(AMQPError) {
-        let update = Method.ConnectionUpdateSecret(newSecret: Secret(secret), reason: AMQPText(reason))
+        let update = AMQPMethod.ConnectionUpdateSecret(newSecret: AMQPSecret(secret), reason: AMQPText(reason))
         try await driver.callOnConnection(.connectionUpdateSecret(update))
     }
 
     /// Counts since the connection was first opened.
-    public var statistics: ConnectionStatistics {
+    public var statistics: AMQPConnectionStatistics {
         driver.state.withLock { $0.core.wholeStatistics }
     }
 
     /// What the broker said of itself: product, version, cluster name, capabilities. Empty while there is no connection.
-    public var serverProperties: FieldTable {
+    public var serverProperties: AMQPTable {
         driver.state.withLock { $0.core.outcome?.serverProperties ?? [:] }
     }
 
     /// The limits agreed on with the broker, nil while there is no connection.
-    public var limits: ConnectionLimits? {
+    public var limits: AMQPConnectionLimits? {
         driver.state.withLock { $0.core.outcome?.limits }
     }
 

@@ -8,7 +8,7 @@ import Synchronization
 /// deliveries are unacknowledged at a time. A second loop over the sequence may begin when the first has ended. A connection that
 /// is recovered goes on delivering; what was not acknowledged comes again.
 public struct AMQPConsumer: AsyncSequence, Sendable {
-    public typealias Element = Delivery
+    public typealias Element = AMQPDelivery
     public typealias Failure = AMQPError
 
     /// Unacknowledged deliveries of a consumer where neither it nor `setQoS` says how many.
@@ -43,11 +43,11 @@ public struct AMQPConsumer: AsyncSequence, Sendable {
             lifetime = Lifetime(consumer)
         }
 
-        public mutating func next() async throws(AMQPError) -> Delivery? {
+        public mutating func next() async throws(AMQPError) -> AMQPDelivery? {
             try await lifetime.next()
         }
 
-        public mutating func next(isolation actor: isolated (any Actor)?) async throws(AMQPError) -> Delivery? {
+        public mutating func next(isolation actor: isolated (any Actor)?) async throws(AMQPError) -> AMQPDelivery? {
             try await lifetime.next()
         }
     }
@@ -64,7 +64,7 @@ public struct AMQPConsumer: AsyncSequence, Sendable {
             if let record = record.withLock({ $0 }) { consumer.channel.driver.abandonConsumer(record) }
         }
 
-        func next() async throws(AMQPError) -> Delivery? {
+        func next() async throws(AMQPError) -> AMQPDelivery? {
             let record: ConsumerRecord
             if let started = self.record.withLock({ $0 }) {
                 record = started
@@ -74,7 +74,7 @@ public struct AMQPConsumer: AsyncSequence, Sendable {
             }
             switch await consumer.channel.driver.next(record) {
             case .delivery(let arrival):
-                return Delivery(arrival, channel: consumer.channel, isSettled: consumer.options.noAck)
+                return AMQPDelivery(arrival, channel: consumer.channel, isSettled: consumer.options.noAck)
             case .ended(nil): return nil
             case .ended(let error?): throw error
             }

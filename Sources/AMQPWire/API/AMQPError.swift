@@ -68,7 +68,7 @@ public struct AMQPError: Error, Hashable, Sendable {
     /// The broker's own words.
     public var replyText: String?
     /// The method that caused it, where the broker or we know.
-    public var method: MethodID?
+    public var method: AMQPMethodID?
     /// What is known of the delivery, where one was under way.
     public var delivery: DeliveryState?
     /// The system's error number beneath.
@@ -81,7 +81,7 @@ public struct AMQPError: Error, Hashable, Sendable {
         _ message: String,
         replyCode: UInt16? = nil,
         replyText: String? = nil,
-        method: MethodID? = nil,
+        method: AMQPMethodID? = nil,
         delivery: DeliveryState? = nil,
         errno: Int32? = nil
     ) {

@@ -13,7 +13,7 @@ struct Aftermath: ~Copyable {
     var deliveries: [(UnsafeContinuation<ConsumerRecord.Next, Never>, ConsumerRecord.Next)] = []
     /// There are events to tell, and nobody else tells them.
     var announces = false
-    var buffer: WireBuffer?
+    var buffer: AMQPWireBuffer?
     var link: Link?
     var endings: [Ending] = []
     var startsRecovery = false

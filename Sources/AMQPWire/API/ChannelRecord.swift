@@ -127,7 +127,7 @@ final class KeptPublish: @unchecked Sendable {
 
     /// What is published.
     enum Content {
-        case plain(Method.BasicPublish, BasicProperties, [UInt8])
+        case plain(AMQPMethod.BasicPublish, AMQPProperties, [UInt8])
         case prepared(PreparedFrames, [UInt8])
     }
 

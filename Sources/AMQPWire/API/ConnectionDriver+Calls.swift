@@ -91,11 +91,11 @@ extension ConnectionDriver {
 
     /// Sends a method and waits for its reply. `registering` runs in the same step, before the method can leave.
     nonisolated(nonsending) func call(
-        _ method: Method,
+        _ method: AMQPMethod,
         _ channel: ChannelRecord,
         asRecovery: Bool = false,
         registering: (inout State) -> Void = { _ in }
-    ) async throws(AMQPError) -> Method {
+    ) async throws(AMQPError) -> AMQPMethod {
         switch try await answer(method, channel, asRecovery: asRecovery, registering: registering) {
         case .reply(let reply): return reply
         case .failure(let error): throw error
@@ -105,7 +105,7 @@ extension ConnectionDriver {
 
     /// Sends a method and waits for whatever answers it.
     nonisolated(nonsending) func answer(
-        _ method: Method,
+        _ method: AMQPMethod,
         _ channel: ChannelRecord,
         asRecovery: Bool = false,
         registering: (inout State) -> Void = { _ in }
@@ -121,7 +121,7 @@ extension ConnectionDriver {
     }
 
     /// Sends a method that has no reply.
-    nonisolated(nonsending) func send(_ method: Method, _ channel: ChannelRecord) async throws(AMQPError) {
+    nonisolated(nonsending) func send(_ method: AMQPMethod, _ channel: ChannelRecord) async throws(AMQPError) {
         try await onChannel(channel, deadline: deadline(configuration.callTimeout)) {
             (state, number) throws(AMQPError) in
             try state.core.send(method, channel: number)

@@ -40,7 +40,7 @@ extension ConnectionDriver {
             var limiting: [WaiterID] = []
             let prefetchCount = options.prefetchCount ?? channel.consumerPrefetch ?? AMQPConsumer.usualPrefetchCount
             if channel.prefetchInForce != prefetchCount {
-                var limits = [Method.BasicQos(prefetchCount: prefetchCount)]
+                var limits = [AMQPMethod.BasicQos(prefetchCount: prefetchCount)]
                 // RabbitMQ forgets the channel's count over that of consumers to come.
                 if let whole = channel.channelPrefetch { limits.append(.init(prefetchCount: whole, global: true)) }
                 for qos in limits {

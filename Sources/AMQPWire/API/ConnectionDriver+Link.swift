@@ -127,13 +127,13 @@ extension ConnectionDriver {
 
     /// What became of a buffer that was to be sent.
     struct Outgoing: ~Copyable {
-        var buffer: WireBuffer
+        var buffer: AMQPWireBuffer
         var written = 0
         var failure: AMQPError?
     }
 
     /// Writes until the buffer is empty or the kernel takes no more.
-    static func write(_ buffer: consuming WireBuffer, on link: Link) -> Outgoing {
+    static func write(_ buffer: consuming AMQPWireBuffer, on link: Link) -> Outgoing {
         var outgoing = Outgoing(buffer: buffer)
         while !outgoing.buffer.isEmpty {
             switch outgoing.buffer.withUnsafeBytes({ link.stream.write($0) }) {

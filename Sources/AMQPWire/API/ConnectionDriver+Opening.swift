@@ -163,7 +163,7 @@ extension AMQPConfiguration {
         options.handshake.limits.heartbeat = broker.heartbeat ?? limits.heartbeat
         options.handshake.mechanisms = try broker.mechanisms ?? mechanisms
         for entry in clientProperties.entries { options.handshake.clientProperties[entry.key] = entry.value }
-        if let connectionName { options.handshake.clientProperties["connection_name"] = FieldValue(connectionName) }
+        if let connectionName { options.handshake.clientProperties["connection_name"] = AMQPFieldValue(connectionName) }
         options.maxBodySize = maxMessageSize
         options.highWaterMark = highWaterMark
         options.peer = broker.host.contains(":") ? "[\(broker.host)]:\(broker.port)" : "\(broker.host):\(broker.port)"
@@ -171,7 +171,7 @@ extension AMQPConfiguration {
     }
 
     /// How a connection to a broker is encrypted.
-    func tls(for broker: AMQPURI) -> TLSConfiguration {
+    func tls(for broker: AMQPURI) -> AMQPTLSConfiguration {
         var tls = tls
         if let file = broker.caCertificateFile { tls.caFile = file }
         if let file = broker.certificateFile { tls.certificateFile = file }

@@ -1,7 +1,7 @@
 extension ConnectionCore {
     mutating func publish(
-        _ method: Method.BasicPublish,
-        properties: BasicProperties,
+        _ method: AMQPMethod.BasicPublish,
+        properties: AMQPProperties,
         bytes: [UInt8],
         on channel: ChannelCore
     ) throws(AMQPError) -> UInt64? {
@@ -121,11 +121,11 @@ extension ConnectionDriver {
         _ channel: AMQPChannel,
         _ content: @autoclosure () -> KeptPublish.Content,
         _ encode: Encoding
-    ) async throws(AMQPError) -> PublishReceipt {
+    ) async throws(AMQPError) -> AMQPPublishReceipt {
         let record = channel.record
         guard resendsUnconfirmed else {
             let (tag, epoch) = try await publish(record, .soon, confirms: true, encode)
-            return PublishReceipt(deliveryTag: tag ?? 0, channel: channel, epoch: epoch, kept: nil)
+            return AMQPPublishReceipt(deliveryTag: tag ?? 0, channel: channel, epoch: epoch, kept: nil)
         }
         let content = content()
         var kept: KeptPublish?
@@ -139,7 +139,7 @@ extension ConnectionDriver {
             }
             return tag
         }
-        return PublishReceipt(deliveryTag: tag ?? 0, channel: channel, epoch: epoch, kept: kept)
+        return AMQPPublishReceipt(deliveryTag: tag ?? 0, channel: channel, epoch: epoch, kept: kept)
     }
 
     /// Turns confirm mode on before the first publish that needs it.

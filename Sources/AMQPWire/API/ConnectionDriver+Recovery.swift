@@ -136,7 +136,7 @@ extension ConnectionDriver {
             }
         }
         if let channelPrefetch {
-            let qos = Method.BasicQos(prefetchCount: channelPrefetch, global: true)
+            let qos = AMQPMethod.BasicQos(prefetchCount: channelPrefetch, global: true)
             _ = try await call(.basicQos(qos), channel, asRecovery: true)
         }
         switch publishing {

@@ -11,7 +11,7 @@ struct HeldQueues {
         /// In words, for events.
         var what: String
         var queue: AMQPText
-        var method: Method
+        var method: AMQPMethod
     }
 
     var declarations: [Declaration] = []
@@ -29,7 +29,7 @@ struct HeldQueues {
 extension ConnectionDriver {
     /// What became of a declaration.
     private enum Declared {
-        case reply(Method)
+        case reply(AMQPMethod)
         /// Exclusive to the connection that was lost, which the broker has not missed yet.
         case held(AMQPError)
         /// Refused for good, and reported.
@@ -57,7 +57,7 @@ extension ConnectionDriver {
         }
         for queue in topology.queues {
             let what = "queue '\(queue.name)'"
-            let method = Method.queueDeclare(queue.declaration)
+            let method = AMQPMethod.queueDeclare(queue.declaration)
             switch try await declare(what, method, &scratch, &fatal, patience) {
             case .reply(.queueDeclareOk(let ok)) where ok.queue != queue.name: rename(queue.name, to: ok.queue)
             case .held(let error):
@@ -97,7 +97,7 @@ extension ConnectionDriver {
     /// Declares one thing; nil if it is given up already. What the broker refuses is reported, and the rest goes on.
     private func declare(
         _ what: String,
-        _ method: Method,
+        _ method: AMQPMethod,
         _ scratch: inout ChannelRecord,
         _ fatal: inout FatalDeclarations,
         _ patience: Moment? = nil

@@ -47,7 +47,7 @@ final class ConnectionDriver: Sendable {
         var topology = Topology()
         var closedByUser = false
         /// The credential that took the place of the configured password, if one did.
-        var freshSecret: Secret?
+        var freshSecret: AMQPSecret?
         /// Why everything is to end for good, as the last thing of this step.
         var closing: AMQPError?
         var recoveryTask: Task<Void, Never>?
@@ -61,11 +61,11 @@ final class ConnectionDriver: Sendable {
 
         // Sending.
         /// The buffer that is not being filled, while nobody sends it.
-        var spare: WireBuffer? = WireBuffer(capacity: 4096)
+        var spare: AMQPWireBuffer? = AMQPWireBuffer(capacity: 4096)
         /// What the kernel did not take; writing goes on when the socket is writable.
-        var unsent: WireBuffer?
+        var unsent: AMQPWireBuffer?
         /// What the kernel did not take, now that it takes more.
-        var resumed: WireBuffer?
+        var resumed: AMQPWireBuffer?
         /// A socket that somebody is still sending on, who is to let go of it: so that the last words come behind.
         var leaving: Ending?
         /// Some of what is in the encoder has to leave as soon as nobody sends.
@@ -353,8 +353,8 @@ extension ConnectionDriver.State {
 
     private mutating func delivered(
         _ number: UInt16,
-        _ deliver: Method.BasicDeliver,
-        _ message: Message,
+        _ deliver: AMQPMethod.BasicDeliver,
+        _ message: AMQPMessage,
         _ aftermath: inout Aftermath
     ) {
         guard let record = channelsByNumber[number] else { return }

@@ -6,7 +6,7 @@ final class ConsumerRecord: @unchecked Sendable {
     struct Options {
         var noAck: Bool
         var exclusive: Bool
-        var arguments: FieldTable
+        var arguments: AMQPTable
         /// Nil for the channel's.
         var prefetchCount: UInt16?
         /// Whether it counts as started once the broker was asked; recovery waits for the answer in any case.
@@ -44,8 +44,8 @@ final class ConsumerRecord: @unchecked Sendable {
     }
 
     /// What asks the broker for it.
-    func request(noWait: Bool) -> Method.BasicConsume {
-        Method.BasicConsume(
+    func request(noWait: Bool) -> AMQPMethod.BasicConsume {
+        AMQPMethod.BasicConsume(
             queue: AMQPText(queue),
             consumerTag: tag,
             noAck: options.noAck,

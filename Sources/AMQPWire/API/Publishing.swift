@@ -1,5 +1,5 @@
 /// A publish whose confirm can be awaited later.
-public struct PublishReceipt: Sendable {
+public struct AMQPPublishReceipt: Sendable {
     /// Number of the publish on its channel and connection, from 1.
     public let deliveryTag: UInt64
     let channel: AMQPChannel
@@ -66,18 +66,18 @@ public struct PublishReceipt: Sendable {
 }
 
 /// A message of a batch.
-public struct OutgoingMessage: Sendable {
+public struct AMQPOutgoingMessage: Sendable {
     public var body: [UInt8]
     public var exchange: String
     public var routingKey: String
-    public var properties: BasicProperties
+    public var properties: AMQPProperties
 
     /// A message for an exchange.
     public init(
         _ body: [UInt8],
         exchange: String = "",
         routingKey: String,
-        properties: BasicProperties = BasicProperties()
+        properties: AMQPProperties = AMQPProperties()
     ) {
         self.body = body
         self.exchange = exchange
@@ -87,7 +87,7 @@ public struct OutgoingMessage: Sendable {
 }
 
 /// Publishes many messages to one exchange with one routing key and one set of properties, whose frames it makes once.
-public final class PreparedPublisher: Sendable {
+public final class AMQPPublisher: Sendable {
     // A class, because each copy of a structure with two references costs two counts, for each message.
     private let channel: AMQPChannel
     private let frames: PreparedFrames
@@ -108,7 +108,7 @@ public final class PreparedPublisher: Sendable {
 
     /// Publishes a message whose confirm can be awaited later.
     @discardableResult
-    public nonisolated(nonsending) func submit(_ body: [UInt8]) async throws(AMQPError) -> PublishReceipt {
+    public nonisolated(nonsending) func submit(_ body: [UInt8]) async throws(AMQPError) -> AMQPPublishReceipt {
         try await channel.driver.submit(channel, .prepared(frames, body)) { (core, channel) throws(AMQPError) in
             try body.withUnsafeBufferPointer { (body) throws(AMQPError) in
                 try core.publish(frames, body: UnsafeRawBufferPointer(body), on: channel)
@@ -142,10 +142,10 @@ extension AMQPChannel {
         _ body: [UInt8],
         exchange: String = "",
         routingKey: String,
-        properties: BasicProperties = BasicProperties(),
+        properties: AMQPProperties = AMQPProperties(),
         mandatory: Bool = false
     ) async throws(AMQPError) {
-        let method = Method.BasicPublish(
+        let method = AMQPMethod.BasicPublish(
             exchange: AMQPText(exchange),
             routingKey: AMQPText(routingKey),
             mandatory: mandatory
@@ -160,7 +160,7 @@ extension AMQPChannel {
         _ text: String,
         exchange: String = "",
         routingKey: String,
-        properties: BasicProperties = BasicProperties(),
+        properties: AMQPProperties = AMQPProperties(),
         mandatory: Bool = false
     ) async throws(AMQPError) {
         try await publish(
@@ -175,8 +175,8 @@ extension AMQPChannel {
     /// Publishes messages and returns when the broker has confirmed them all.
     ///
     /// - Throws: ``AMQPError`` for the first message that failed; those after it may have arrived.
-    public func publish(_ batch: [OutgoingMessage], mandatory: Bool = false) async throws(AMQPError) {
-        var receipts: [PublishReceipt] = []
+    public func publish(_ batch: [AMQPOutgoingMessage], mandatory: Bool = false) async throws(AMQPError) {
+        var receipts: [AMQPPublishReceipt] = []
         receipts.reserveCapacity(batch.count)
         for message in batch {
             receipts.append(
@@ -206,10 +206,10 @@ extension AMQPChannel {
         _ body: [UInt8],
         exchange: String = "",
         routingKey: String,
-        properties: BasicProperties = BasicProperties(),
+        properties: AMQPProperties = AMQPProperties(),
         mandatory: Bool = false
-    ) async throws(AMQPError) -> PublishReceipt {
-        let method = Method.BasicPublish(
+    ) async throws(AMQPError) -> AMQPPublishReceipt {
+        let method = AMQPMethod.BasicPublish(
             exchange: AMQPText(exchange),
             routingKey: AMQPText(routingKey),
             mandatory: mandatory
@@ -225,10 +225,10 @@ extension AMQPChannel {
         _ body: [UInt8],
         exchange: String = "",
         routingKey: String,
-        properties: BasicProperties = BasicProperties(),
+        properties: AMQPProperties = AMQPProperties(),
         mandatory: Bool = false
     ) async throws(AMQPError) {
-        let method = Method.BasicPublish(
+        let method = AMQPMethod.BasicPublish(
             exchange: AMQPText(exchange),
             routingKey: AMQPText(routingKey),
             mandatory: mandatory
@@ -244,15 +244,15 @@ extension AMQPChannel {
     public func publisher(
         exchange: String = "",
         routingKey: String,
-        properties: BasicProperties = BasicProperties(),
+        properties: AMQPProperties = AMQPProperties(),
         mandatory: Bool = false
-    ) throws(AMQPError) -> PreparedPublisher {
-        let method = Method.BasicPublish(
+    ) throws(AMQPError) -> AMQPPublisher {
+        let method = AMQPMethod.BasicPublish(
             exchange: AMQPText(exchange),
             routingKey: AMQPText(routingKey),
             mandatory: mandatory
         )
-        return PreparedPublisher(channel: self, frames: try PreparedFrames(method, properties: properties))
+        return AMQPPublisher(channel: self, frames: try PreparedFrames(method, properties: properties))
     }
 
     /// Turns confirm mode on. ``publish(_:exchange:routingKey:properties:mandatory:)-([UInt8],_,_,_,_)`` and ``submit(_:exchange:routingKey:properties:mandatory:)``
@@ -273,7 +273,7 @@ extension AMQPChannel {
     public func waitForConfirms() async throws(AMQPError) {
         let deadline = driver.deadline(driver.configuration.confirmTimeout)
         while true {
-            let step = try driver.perform { (state) throws(AMQPError) -> PublishReceipt.Step in
+            let step = try driver.perform { (state) throws(AMQPError) -> AMQPPublishReceipt.Step in
                 if let failure = record.lostPublish.take() { throw failure }
                 if let error = record.closed { throw error.with(delivery: .unknown) }
                 if case .open = state.mode, let number = record.number {

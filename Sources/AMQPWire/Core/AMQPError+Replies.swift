@@ -1,6 +1,10 @@
 extension AMQPError {
     /// What a close of the connection means. `phase` is where the connection was.
-    init(connectionClosed close: Method.ConnectionClose, options: ConnectionCore.Options, phase: ConnectionCore.Phase) {
+    init(
+        connectionClosed close: AMQPMethod.ConnectionClose,
+        options: ConnectionCore.Options,
+        phase: ConnectionCore.Phase
+    ) {
         let text = close.replyText.string
         let settings = options.handshake
         var code = Code.connectionClosed
@@ -30,14 +34,14 @@ extension AMQPError {
             message + Self.remedy(close.replyCode, text),
             replyCode: close.replyCode,
             replyText: text,
-            method: MethodID(classID: close.classID, methodID: close.methodID)
+            method: AMQPMethodID(classID: close.classID, methodID: close.methodID)
         )
     }
 
     /// What a close of a channel means.
-    init(channelClosed close: Method.ChannelClose) {
+    init(channelClosed close: AMQPMethod.ChannelClose) {
         let text = close.replyText.string
-        let method = MethodID(classID: close.classID, methodID: close.methodID)
+        let method = AMQPMethodID(classID: close.classID, methodID: close.methodID)
         let cause = method.map { " because of \($0.name)" } ?? ""
         self.init(
             .channelClosed,

@@ -18,7 +18,7 @@ final class ChannelCore: @unchecked Sendable {
     struct Call {
         /// Nil once the caller gave up.
         var waiter: WaiterID?
-        var request: Method
+        var request: AMQPMethod
         /// Whether the broker answers it.
         var hasReply = true
 
@@ -35,7 +35,7 @@ final class ChannelCore: @unchecked Sendable {
     /// More publishes than this are never unconfirmed, whatever was asked for.
     static let largestWindow = 1 << 24
     /// What closes a channel that is not needed any more.
-    static let close = Method.channelClose(.init(replyCode: 200, replyText: "Goodbye"))
+    static let close = AMQPMethod.channelClose(.init(replyCode: 200, replyText: "Goodbye"))
 
     let number: UInt16
     var phase = Phase.opening

@@ -2,7 +2,7 @@ extension ConnectionCore {
     /// Takes all whole frames that the decoder holds.
     mutating func process(now: Moment) {
         heartbeat?.received(at: now)
-        do throws(WireError) {
+        do throws(AMQPWireError) {
             while !isClosed, let raw = try decoder.nextRaw() {
                 statistics.framesReceived &+= 1
                 try frameReceived(raw, now: now)
@@ -21,7 +21,7 @@ extension ConnectionCore {
         if case .closing = phase { true } else { false }
     }
 
-    private mutating func malformed(_ error: WireError) {
+    private mutating func malformed(_ error: AMQPWireError) {
         if case .handshaking(let handshake, _) = phase, handshake.phase == .greeting {
             let stranger = decoder.withBufferedOctets { Stranger($0.prefix(Stranger.telling)) }
             ended(
@@ -42,7 +42,7 @@ extension ConnectionCore {
         }
     }
 
-    private mutating func unexpected(_ what: String, _ replyCode: UInt16 = 505, method: MethodID? = nil) {
+    private mutating func unexpected(_ what: String, _ replyCode: UInt16 = 505, method: AMQPMethodID? = nil) {
         violated(
             replyCode,
             AMQPError(
@@ -55,7 +55,7 @@ extension ConnectionCore {
         )
     }
 
-    private mutating func frameReceived(_ raw: FrameDecoder.RawFrame, now: Moment) throws(WireError) {
+    private mutating func frameReceived(_ raw: AMQPFrameDecoder.RawFrame, now: Moment) throws(AMQPWireError) {
         switch raw.type {
         case nil: protocolHeaderReceived()
         case .heartbeat: break
@@ -75,7 +75,7 @@ extension ConnectionCore {
     private mutating func protocolHeaderReceived() {
         let octets = decoder.withWholeFrame { Array($0) }
         guard octets.starts(with: "AMQP".utf8) else {
-            return malformed(WireError(.unsupportedProtocol(octets), offset: 0))
+            return malformed(AMQPWireError(.unsupportedProtocol(octets), offset: 0))
         }
         // Where in the header the version stands differs from version to version, so the octets speak for themselves.
         ended(
@@ -90,7 +90,7 @@ extension ConnectionCore {
 // MARK: - Methods of the connection
 
 extension ConnectionCore {
-    private mutating func connectionMethodReceived(_ method: Method, now: Moment) {
+    private mutating func connectionMethodReceived(_ method: AMQPMethod, now: Moment) {
         switch method {
         case .connectionClose(let close): closeReceived(close)
         case .connectionCloseOk:
@@ -109,7 +109,7 @@ extension ConnectionCore {
         }
     }
 
-    private mutating func handshakeMethodReceived(_ method: Method, now: Moment) {
+    private mutating func handshakeMethodReceived(_ method: AMQPMethod, now: Moment) {
         switch phase {
         case .handshaking(var handshake, let waiter):
             do throws(AMQPError) {
@@ -131,7 +131,7 @@ extension ConnectionCore {
         }
     }
 
-    private mutating func send(_ methods: [Method], limits: ConnectionLimits?, now: Moment) throws(AMQPError) {
+    private mutating func send(_ methods: [AMQPMethod], limits: AMQPConnectionLimits?, now: Moment) throws(AMQPError) {
         if let limits {
             encoder.maxFrameSize = limits.frameMax
             // RabbitMQ tolerates frames that are a little too large, and some brokers send them.
@@ -140,7 +140,7 @@ extension ConnectionCore {
             heartbeat = HeartbeatMonitor(seconds: limits.heartbeat, now: now)
         }
         for method in methods {
-            do throws(WireError) {
+            do throws(AMQPWireError) {
                 try encoder.append(method, channel: 0)
             } catch {
                 throw AMQPError(.invalidArgument, "\(method.id.name) cannot be sent: \(error)")
@@ -148,8 +148,8 @@ extension ConnectionCore {
         }
     }
 
-    private mutating func closeReceived(_ close: Method.ConnectionClose) {
-        try? encoder.append(Method.ConnectionCloseOk(), channel: 0)
+    private mutating func closeReceived(_ close: AMQPMethod.ConnectionClose) {
+        try? encoder.append(AMQPMethod.ConnectionCloseOk(), channel: 0)
         let error = AMQPError(connectionClosed: close, options: options, phase: phase)
         switch phase {
         case .closing: break  // Ours crossed it; its close-ok is still to come.
@@ -161,7 +161,7 @@ extension ConnectionCore {
 // MARK: - Methods of a channel
 
 extension ConnectionCore {
-    private mutating func channelMethodReceived(_ method: Method, _ number: UInt16, now: Moment) {
+    private mutating func channelMethodReceived(_ method: AMQPMethod, _ number: UInt16, now: Moment) {
         guard case .open = phase else {
             if case .handshaking = phase { unexpected("\(method.id.name) before the connection is open", 503) }
             return
@@ -191,11 +191,11 @@ extension ConnectionCore {
             channel.ackless.remove(cancel.consumerTag)
             note(.consumerCancelled(channel: number, tag: cancel.consumerTag))
             if !cancel.noWait {
-                try? encoder.append(Method.BasicCancelOk(consumerTag: cancel.consumerTag), channel: number)
+                try? encoder.append(AMQPMethod.BasicCancelOk(consumerTag: cancel.consumerTag), channel: number)
             }
         case .channelFlow(let flow):
             channel.mayFlow = flow.active
-            try? encoder.append(Method.ChannelFlowOk(active: flow.active), channel: number)
+            try? encoder.append(AMQPMethod.ChannelFlowOk(active: flow.active), channel: number)
             note(.flow(channel: number, active: flow.active))
         // GarageMQ answers a cancel that asked for no answer.
         case .basicCancelOk(let cancelOk) where !channel.isCancelling(cancelOk.consumerTag): break
@@ -204,7 +204,7 @@ extension ConnectionCore {
     }
 
     /// A method came that can only be the reply to the call in flight.
-    private mutating func replied(_ method: Method, _ message: Message?, _ channel: ChannelCore) {
+    private mutating func replied(_ method: AMQPMethod, _ message: AMQPMessage?, _ channel: ChannelCore) {
         guard let call = channel.inFlight, call.request.id.traits.replies.contains(method.id) else {
             return unexpected("\(method.id.name) unasked on channel \(channel.number)", 503, method: method.id)
         }
@@ -223,7 +223,7 @@ extension ConnectionCore {
     }
 
     /// What a reply changes here.
-    private func noteReply(_ reply: Method, to call: ChannelCore.Call, _ channel: ChannelCore) {
+    private func noteReply(_ reply: AMQPMethod, to call: ChannelCore.Call, _ channel: ChannelCore) {
         switch (call.request, reply) {
         case (_, .channelOpenOk): channel.phase = .open
         case (.basicGet(let get), .basicGetOk(let getOk)):
@@ -238,17 +238,17 @@ extension ConnectionCore {
     }
 
     /// Gives back what a call brought that its caller has given up: nobody else could.
-    private mutating func undo(_ request: Method, _ reply: Method, _ channel: ChannelCore) {
+    private mutating func undo(_ request: AMQPMethod, _ reply: AMQPMethod, _ channel: ChannelCore) {
         switch (request, reply) {
         case (.basicGet(let get), .basicGetOk(let getOk)) where !get.noAck:
             // It came and is open, so this cannot fail.
             _ = try? settle(getOk.deliveryTag, .rejected(requeue: true), channel: channel.number)
         case (.basicConsume(let consume), .basicConsumeOk(let consumeOk)) where consume.noAck:
             // What comes until the broker answers is not to be given back. Before other calls: one may start the same tag.
-            let cancel = Method.basicCancel(.init(consumerTag: consumeOk.consumerTag))
+            let cancel = AMQPMethod.basicCancel(.init(consumerTag: consumeOk.consumerTag))
             channel.queue.prepend(ChannelCore.Call(request: cancel))
         case (.basicConsume, .basicConsumeOk(let consumeOk)):
-            let cancel = Method.BasicCancel(consumerTag: consumeOk.consumerTag, noWait: true)
+            let cancel = AMQPMethod.BasicCancel(consumerTag: consumeOk.consumerTag, noWait: true)
             try? encoder.append(cancel, channel: channel.number)
         case (.channelOpen, _):
             channel.queue.append(ChannelCore.Call(request: ChannelCore.close))
@@ -256,8 +256,8 @@ extension ConnectionCore {
         }
     }
 
-    private mutating func channelCloseReceived(_ close: Method.ChannelClose, _ channel: ChannelCore) {
-        try? encoder.append(Method.ChannelCloseOk(), channel: channel.number)
+    private mutating func channelCloseReceived(_ close: AMQPMethod.ChannelClose, _ channel: ChannelCore) {
+        try? encoder.append(AMQPMethod.ChannelCloseOk(), channel: channel.number)
         let error = AMQPError(channelClosed: close)
         if channel.phase == .closing {
             // Ours crossed it; its close-ok is still to come.
@@ -291,7 +291,7 @@ extension ConnectionCore {
 // MARK: - Content and confirms
 
 extension ConnectionCore {
-    private mutating func headerReceived(_ raw: FrameDecoder.RawFrame) throws(WireError) {
+    private mutating func headerReceived(_ raw: AMQPFrameDecoder.RawFrame) throws(AMQPWireError) {
         guard let channel = contentChannel(raw) else { return }
         guard case .header(let header) = try decoder.header(raw).payload else { return }
         // Class, weight and body size stand before the flags and properties.
@@ -306,7 +306,7 @@ extension ConnectionCore {
         contentAdvanced(channel, result)
     }
 
-    private mutating func bodyReceived(_ raw: FrameDecoder.RawFrame) {
+    private mutating func bodyReceived(_ raw: AMQPFrameDecoder.RawFrame) {
         guard let channel = contentChannel(raw) else { return }
         let result = decoder.withPayload { payload in
             Result { () throws(ContentAssembler.Violation) in try channel.content.bodyReceived(payload) }
@@ -314,7 +314,7 @@ extension ConnectionCore {
         contentAdvanced(channel, result)
     }
 
-    private mutating func contentChannel(_ raw: FrameDecoder.RawFrame) -> ChannelCore? {
+    private mutating func contentChannel(_ raw: AMQPFrameDecoder.RawFrame) -> ChannelCore? {
         guard case .open = phase else {
             if case .handshaking = phase { unexpected("content before the connection is open") }
             return nil
@@ -355,7 +355,7 @@ extension ConnectionCore {
                 routingKey: method.routingKey.string
             )
             if let digest = content.digest, channel.ledger?.returned(reason, digest: digest) == true { return }
-            let returned = ReturnedMessage(
+            let returned = AMQPReturnedMessage(
                 replyCode: reason.replyCode,
                 replyText: reason.replyText,
                 exchange: reason.exchange,

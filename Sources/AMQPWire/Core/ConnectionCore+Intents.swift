@@ -50,7 +50,7 @@ extension ConnectionCore {
     /// Sends a method whose reply the waiter hears, as soon as the calls before it have theirs.
     /// Of one that has no reply the waiter hears when it is sent.
     mutating func call(
-        _ request: Method,
+        _ request: AMQPMethod,
         channel number: UInt16,
         deadline: Moment?,
         hasReply: Bool = true
@@ -66,7 +66,7 @@ extension ConnectionCore {
     mutating func startNextCall(_ channel: ChannelCore) {
         guard obstacle == nil else { return }
         while channel.inFlight == nil, let call = channel.queue.popFirst() {
-            do throws(WireError) {
+            do throws(AMQPWireError) {
                 // In flight before its bytes can leave.
                 if call.hasReply { channel.inFlight = call }
                 try append(call.request, channel)
@@ -80,9 +80,9 @@ extension ConnectionCore {
     }
 
     /// Sends a method that has no reply.
-    mutating func send(_ method: Method, channel number: UInt16) throws(AMQPError) {
+    mutating func send(_ method: AMQPMethod, channel number: UInt16) throws(AMQPError) {
         let channel = try usableChannel(number)
-        do throws(WireError) {
+        do throws(AMQPWireError) {
             try append(method, channel)
         } catch {
             throw AMQPError(invalid: error, method.id)
@@ -90,7 +90,7 @@ extension ConnectionCore {
     }
 
     /// Appends a method of ours; what it changes here changes where it leaves.
-    private mutating func append(_ method: Method, _ channel: ChannelCore) throws(WireError) {
+    private mutating func append(_ method: AMQPMethod, _ channel: ChannelCore) throws(AMQPWireError) {
         try encoder.append(method, channel: channel.number)
         if case .basicConsume(let consume) = method, consume.noWait {
             channel.consumerStarted(consume.consumerTag, noAck: consume.noAck)
@@ -118,7 +118,7 @@ extension ConnectionCore {
     /// Closes a channel whose end nobody waits for.
     mutating func abandonChannel(_ number: UInt16) {
         guard let channel = channel(number), channel.phase != .closing else { return }
-        let close = Method.ChannelClose(replyCode: 200, replyText: "Goodbye")
+        let close = AMQPMethod.ChannelClose(replyCode: 200, replyText: "Goodbye")
         channel.queue.append(ChannelCore.Call(waiter: nil, request: .channelClose(close)))
         startNextCall(channel)
     }
@@ -128,7 +128,7 @@ extension ConnectionCore {
         if case .closing = phase { return waiters.add(.closing, deadline: nil) }
         if let obstacle { throw obstacle }
         let waiter = waiters.add(.closing, deadline: nil)
-        try? encoder.append(Method.ConnectionClose(replyCode: 200, replyText: "Goodbye"), channel: 0)
+        try? encoder.append(AMQPMethod.ConnectionClose(replyCode: 200, replyText: "Goodbye"), channel: 0)
         phase = .closing(reason, waiter, until: now.advanced(by: options.closeTimeout))
         for other in waiters.all(where: { $0 != .closing && $0.endsWithConnection }) {
             guard let role = waiters.remove(other) else { continue }
@@ -140,7 +140,7 @@ extension ConnectionCore {
 
 extension AMQPError {
     /// A method that cannot be written.
-    init(invalid error: WireError, _ method: MethodID) {
+    init(invalid error: AMQPWireError, _ method: AMQPMethodID) {
         self.init(
             .invalidArgument,
             scope: .message,
@@ -205,18 +205,18 @@ extension ConnectionCore {
 
     /// Publishes a message on a channel that has room. Returns its delivery tag, or nil without confirm mode.
     mutating func publish(
-        _ publish: Method.BasicPublish,
-        properties: BasicProperties,
+        _ publish: AMQPMethod.BasicPublish,
+        properties: AMQPProperties,
         body: UnsafeRawBufferPointer,
         on channel: ChannelCore
     ) throws(AMQPError) -> UInt64? {
         let number = channel.number
         let (start, frames) = (encoder.bytes.count, encoder.frameCount)
         let headerStart: Int
-        do throws(WireError) {
+        do throws(AMQPWireError) {
             try encoder.append(publish, channel: number)
             headerStart = encoder.bytes.count
-            try encoder.append(ContentHeader(bodySize: UInt64(body.count), properties: properties), channel: number)
+            try encoder.append(AMQPContentHeader(bodySize: UInt64(body.count), properties: properties), channel: number)
         } catch {
             encoder.bytes.truncate(to: start)
             encoder.frameCount = frames
@@ -263,7 +263,7 @@ extension ConnectionCore {
 
     private mutating func register(
         _ channel: ChannelCore,
-        digest: (borrowing FrameEncoder) -> ContentDigest?
+        digest: (borrowing AMQPFrameEncoder) -> ContentDigest?
     ) -> UInt64? {
         statistics.publishes &+= 1
         return channel.ledger?.published(digest: digest(encoder))

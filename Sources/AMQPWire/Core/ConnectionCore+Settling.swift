@@ -6,7 +6,7 @@ enum Settlement: Hashable, Sendable {
     /// Refused by `basic.reject`.
     case rejected(requeue: Bool)
 
-    fileprivate func method(_ tag: UInt64, multiple: Bool) -> Method {
+    fileprivate func method(_ tag: UInt64, multiple: Bool) -> AMQPMethod {
         switch self {
         case .acknowledged: .basicAck(.init(deliveryTag: tag, multiple: multiple))
         case .refused(let requeue): .basicNack(.init(deliveryTag: tag, multiple: multiple, requeue: requeue))

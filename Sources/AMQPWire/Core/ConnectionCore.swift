@@ -34,8 +34,8 @@ struct ConnectionCore: ~Copyable, Sendable {
     }
 
     let options: Options
-    var encoder = FrameEncoder(capacity: 4096)
-    var decoder: FrameDecoder
+    var encoder = AMQPFrameEncoder(capacity: 4096)
+    var decoder: AMQPFrameDecoder
     var phase: Phase
     var waiters: WaiterTable
     var channels: [ChannelCore?] = []
@@ -43,7 +43,7 @@ struct ConnectionCore: ~Copyable, Sendable {
     /// Why the broker does not read publishes, while it does not.
     var blockedReason: String?
     var heartbeat: HeartbeatMonitor?
-    var statistics = ConnectionStatistics()
+    var statistics = AMQPConnectionStatistics()
     /// Octets handed to the socket's owner and not yet written.
     var inTransit = 0
     private var connectionCalls: ChannelCore
@@ -52,7 +52,7 @@ struct ConnectionCore: ~Copyable, Sendable {
     /// Starts a connection: the protocol header is to be sent, and `waiter` of ``opening`` hears how it ends.
     init(_ options: Options, waiters: consuming WaiterTable, deadline: Moment?) {
         self.options = options
-        decoder = FrameDecoder(limits: WireLimits(frameSize: max(131_072, options.handshake.limits.frameMax)))
+        decoder = AMQPFrameDecoder(limits: AMQPWireLimits(frameSize: max(131_072, options.handshake.limits.frameMax)))
         self.waiters = waiters
         let waiter = self.waiters.add(.opening, deadline: deadline)
         phase = .handshaking(Handshake(options.handshake), waiter)
@@ -65,7 +65,7 @@ struct ConnectionCore: ~Copyable, Sendable {
     /// No connection, as there is before the first and between two. Deadlines of waiters pass all the same.
     init(notConnected waiters: consuming WaiterTable) {
         options = Options()
-        decoder = FrameDecoder()
+        decoder = AMQPFrameDecoder()
         self.waiters = waiters
         phase = .closed(AMQPError(.connectionLost, "there is no connection", delivery: .notSent))
         connectionCalls = ChannelCore(number: 0, confirmWindow: 1, maxBodySize: 0)
@@ -77,7 +77,7 @@ struct ConnectionCore: ~Copyable, Sendable {
     }
 
     /// ``statistics`` with the frames that the encoder has counted.
-    var wholeStatistics: ConnectionStatistics {
+    var wholeStatistics: AMQPConnectionStatistics {
         var whole = statistics
         whole.framesSent &+= encoder.frameCount
         return whole
@@ -232,14 +232,14 @@ extension ConnectionCore {
     }
 
     /// Closes the connection because of what the broker sent.
-    mutating func violated(_ replyCode: UInt16, _ error: AMQPError, method: MethodID? = nil) {
+    mutating func violated(_ replyCode: UInt16, _ error: AMQPError, method: AMQPMethodID? = nil) {
         switch phase {
         case .handshaking, .closed: ended(error)
         case .closing(let reason, _, _): ended(reason)
         case .open:
             var text = error.message.utf8.prefix(255)
             while !text.isEmpty, String(text) == nil { text.removeLast() }
-            let close = Method.ConnectionClose(
+            let close = AMQPMethod.ConnectionClose(
                 replyCode: replyCode,
                 replyText: AMQPText(octets: text),
                 classID: method?.classID ?? 0,

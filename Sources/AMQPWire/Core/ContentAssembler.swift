@@ -7,8 +7,8 @@
 struct ContentAssembler {
     /// Content that is complete.
     struct Content {
-        var method: Method
-        var message: Message
+        var method: AMQPMethod
+        var message: AMQPMessage
         /// Of a returned message only.
         var digest: ContentDigest?
     }
@@ -21,13 +21,13 @@ struct ContentAssembler {
 
     private enum State {
         case idle
-        case awaitingHeader(Method)
+        case awaitingHeader(AMQPMethod)
         case awaitingBody(Partial)
     }
 
     private struct Partial {
-        var method: Method
-        var header: ContentHeader
+        var method: AMQPMethod
+        var header: AMQPContentHeader
         var rawProperties: [UInt8]
         var body: [UInt8]
         var missing: Int
@@ -46,13 +46,13 @@ struct ContentAssembler {
     }
 
     /// A method with content came; its header is next.
-    mutating func methodReceived(_ method: Method) {
+    mutating func methodReceived(_ method: AMQPMethod) {
         state = .awaitingHeader(method)
     }
 
     /// A header came. `rawProperties` are the octets of flags and properties.
     mutating func headerReceived(
-        _ header: ContentHeader,
+        _ header: AMQPContentHeader,
         rawProperties: UnsafeRawBufferPointer
     ) throws(Violation) -> Content? {
         guard case .awaitingHeader(let method) = state else {
@@ -88,7 +88,7 @@ struct ContentAssembler {
 
     private mutating func complete(_ partial: Partial) -> Content {
         state = .idle
-        let message = Message(properties: partial.header.properties, body: partial.body)
+        let message = AMQPMessage(properties: partial.header.properties, body: partial.body)
         var digest: ContentDigest?
         if case .basicReturn(let method) = partial.method {
             digest = method.exchange.withOctets { exchange in

@@ -5,9 +5,9 @@ enum CoreEvent: Sendable {
     /// The connection is open.
     case opened(Handshake.Outcome)
     /// A message for a consumer.
-    indirect case delivered(channel: UInt16, Method.BasicDeliver, Message)
+    indirect case delivered(channel: UInt16, AMQPMethod.BasicDeliver, AMQPMessage)
     /// A message came back for which no publish was found: it was published without confirms, or not by this client's calls.
-    indirect case returned(channel: UInt16, ReturnedMessage)
+    indirect case returned(channel: UInt16, AMQPReturnedMessage)
     /// The broker ended a consumer.
     case consumerCancelled(channel: UInt16, tag: AMQPText)
     /// The channel is gone; all its waiters are answered. Comes for closes by the broker only.
@@ -27,9 +27,9 @@ enum Answer: Sendable {
     /// Well, with nothing to say: a confirm, room to publish, a close.
     case done
     /// With the reply to a call.
-    indirect case reply(Method)
+    indirect case reply(AMQPMethod)
     /// With a message that was asked for.
-    indirect case message(Method.BasicGetOk, Message)
+    indirect case message(AMQPMethod.BasicGetOk, AMQPMessage)
     /// Not well.
     indirect case failure(AMQPError)
 }

@@ -12,15 +12,15 @@ struct Handshake {
     struct Settings: Hashable, Sendable {
         var credentials = AMQPCredentials(user: "guest", password: "guest")
         /// In order of preference; the first that the broker offers is used.
-        var mechanisms: [SASLMechanism] = [.plain, .amqplain]
+        var mechanisms: [AMQPSASLMechanism] = [.plain, .amqplain]
         var virtualHost = "/"
-        var limits = ConnectionLimits()
+        var limits = AMQPConnectionLimits()
         /// What the broker shows of this client; see ``standardProperties``.
         var clientProperties = Self.standardProperties
 
         /// Product and capabilities. Source: RabbitMQ's guides on consumer cancellation, blocked connections, confirms and
         /// authentication failures.
-        static let standardProperties: FieldTable = [
+        static let standardProperties: AMQPTable = [
             "product": "AMQPWire", "platform": "Swift", "version": "1.0.0",
             "information": "https://github.com/psistats/psistats",
             "capabilities": [
@@ -33,20 +33,20 @@ struct Handshake {
 
     /// What the broker said of itself and what was agreed.
     struct Outcome: Hashable, Sendable {
-        var serverProperties: FieldTable
-        var mechanism: SASLMechanism
-        var limits: ConnectionLimits
+        var serverProperties: AMQPTable
+        var mechanism: AMQPSASLMechanism
+        var limits: AMQPConnectionLimits
     }
 
     /// What to do after a method came.
     enum Action: Hashable, Sendable {
-        case send([Method])
+        case send([AMQPMethod])
         case opened(Outcome)
     }
 
     private enum State {
         case awaitingStart
-        case awaitingTune(FieldTable, SASLMechanism)
+        case awaitingTune(AMQPTable, AMQPSASLMechanism)
         case awaitingOpenOk(Outcome)
         case finished
     }
@@ -74,12 +74,12 @@ struct Handshake {
     }
 
     /// The limits in force once `tune` is answered.
-    var limits: ConnectionLimits? {
+    var limits: AMQPConnectionLimits? {
         if case .awaitingOpenOk(let outcome) = state { outcome.limits } else { nil }
     }
 
     /// Takes a method of channel 0, other than a close.
-    mutating func received(_ method: Method) throws(AMQPError) -> Action {
+    mutating func received(_ method: AMQPMethod) throws(AMQPError) -> Action {
         switch (state, method) {
         case (.awaitingStart, .connectionStart(let start)):
             return .send([try answer(start)])
@@ -103,7 +103,7 @@ struct Handshake {
         }
     }
 
-    private mutating func answer(_ start: Method.ConnectionStart) throws(AMQPError) -> Method {
+    private mutating func answer(_ start: AMQPMethod.ConnectionStart) throws(AMQPError) -> AMQPMethod {
         guard start.versionMajor == 0, start.versionMinor == 9 else {
             throw AMQPError(
                 .protocolMismatch,
@@ -118,8 +118,8 @@ struct Handshake {
                 "the broker offers the login mechanisms \(start.mechanisms.string), this client was told to use \(ours)"
             )
         }
-        let response: Secret
-        do throws(WireError) {
+        let response: AMQPSecret
+        do throws(AMQPWireError) {
             response = try settings.credentials.response(mechanism)
         } catch {
             throw AMQPError(.invalidArgument, "the credentials do not fit \(mechanism.rawValue): \(error)")
@@ -136,15 +136,15 @@ struct Handshake {
     }
 
     private mutating func answer(
-        _ tune: Method.ConnectionTune,
-        _ properties: FieldTable,
-        _ mechanism: SASLMechanism
-    ) throws(AMQPError) -> [Method] {
+        _ tune: AMQPMethod.ConnectionTune,
+        _ properties: AMQPTable,
+        _ mechanism: AMQPSASLMechanism
+    ) throws(AMQPError) -> [AMQPMethod] {
         let limits = settings.limits.agreed(with: tune)
-        guard limits.frameMax == 0 || limits.frameMax >= ConnectionLimits.smallestFrameMax else {
+        guard limits.frameMax == 0 || limits.frameMax >= AMQPConnectionLimits.smallestFrameMax else {
             throw AMQPError(
                 .negotiationFailed,
-                "a frame size of \(limits.frameMax) was agreed on, \(ConnectionLimits.smallestFrameMax) is the least"
+                "a frame size of \(limits.frameMax) was agreed on, \(AMQPConnectionLimits.smallestFrameMax) is the least"
             )
         }
         state = .awaitingOpenOk(Outcome(serverProperties: properties, mechanism: mechanism, limits: limits))

@@ -2,7 +2,7 @@
 ///
 /// Zero means "no limit" for channels and frames, and "off" for heartbeats; where one side says zero the other's number
 /// holds, else the smaller. Source: AMQP 0-9-1 reference, sections 1.4.2.5 and 1.4.2.6; clients and brokers agree on it.
-public struct ConnectionLimits: Hashable, Sendable {
+public struct AMQPConnectionLimits: Hashable, Sendable {
     /// Channels open at once, 1 to 65,535. RabbitMQ proposes 2,047.
     public var channelMax: UInt16
     /// Octets in a whole frame; 0 sets no limit.
@@ -21,8 +21,8 @@ public struct ConnectionLimits: Hashable, Sendable {
     static let smallestFrameMax: UInt32 = 4_096
 
     /// What holds when the broker proposes `tune`.
-    func agreed(with tune: Method.ConnectionTune) -> ConnectionLimits {
-        ConnectionLimits(
+    func agreed(with tune: AMQPMethod.ConnectionTune) -> AMQPConnectionLimits {
+        AMQPConnectionLimits(
             channelMax: Self.smaller(channelMax, tune.channelMax).nonZero ?? .max,
             frameMax: Self.smaller(frameMax, tune.frameMax),
             heartbeat: Self.smaller(heartbeat, tune.heartbeat)

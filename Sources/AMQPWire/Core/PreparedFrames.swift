@@ -2,7 +2,7 @@
 ///
 /// Publishing copies them and writes the channel and the body's size into the copy.
 final class PreparedFrames: Sendable {
-    let publish: Method.BasicPublish
+    let publish: AMQPMethod.BasicPublish
     private let octets: [UInt8]
     /// Where the header frame begins.
     private let headerStart: Int
@@ -10,13 +10,13 @@ final class PreparedFrames: Sendable {
     private let properties: [UInt8]
 
     /// Makes the frames; throws where a name or a property does not fit the protocol.
-    init(_ publish: Method.BasicPublish, properties: BasicProperties) throws(AMQPError) {
+    init(_ publish: AMQPMethod.BasicPublish, properties: AMQPProperties) throws(AMQPError) {
         self.publish = publish
-        var encoder = FrameEncoder(maxFrameSize: 0)
-        do throws(WireError) {
+        var encoder = AMQPFrameEncoder(maxFrameSize: 0)
+        do throws(AMQPWireError) {
             try encoder.append(publish, channel: 0)
             headerStart = encoder.bytes.count
-            try encoder.append(ContentHeader(bodySize: 0, properties: properties), channel: 0)
+            try encoder.append(AMQPContentHeader(bodySize: 0, properties: properties), channel: 0)
         } catch {
             throw AMQPError(invalid: error, .basicPublish)
         }
@@ -32,7 +32,7 @@ final class PreparedFrames: Sendable {
 
     /// Appends the frames.
     @inline(__always)
-    func append(to encoder: inout FrameEncoder, channel: UInt16, bodySize: UInt64) {
+    func append(to encoder: inout AMQPFrameEncoder, channel: UInt16, bodySize: UInt64) {
         let start = encoder.bytes.count
         encoder.bytes.append(octets)
         encoder.frameCount &+= 2

@@ -5,16 +5,16 @@ struct Topology {
     /// A queue and how it was declared; one that the broker named is declared without a name again.
     struct Queue: Hashable {
         var name: AMQPText
-        var declaration: Method.QueueDeclare
+        var declaration: AMQPMethod.QueueDeclare
 
         /// Whether the broker chose the name.
         var isServerNamed: Bool { declaration.queue.isEmpty }
     }
 
-    private(set) var exchanges: [Method.ExchangeDeclare] = []
+    private(set) var exchanges: [AMQPMethod.ExchangeDeclare] = []
     private(set) var queues: [Queue] = []
-    private(set) var exchangeBindings: [Method.ExchangeBind] = []
-    private(set) var queueBindings: [Method.QueueBind] = []
+    private(set) var exchangeBindings: [AMQPMethod.ExchangeBind] = []
+    private(set) var queueBindings: [AMQPMethod.QueueBind] = []
 
     /// Whether there is nothing to declare again.
     var isEmpty: Bool {
@@ -22,7 +22,7 @@ struct Topology {
     }
 
     /// Whether the queue or the binding that a method declares is still to be there.
-    func contains(_ method: Method) -> Bool {
+    func contains(_ method: AMQPMethod) -> Bool {
         switch method {
         case .queueDeclare(let declaration): queues.contains { $0.declaration == declaration }
         case .queueBind(let binding): queueBindings.contains(binding)
@@ -30,7 +30,7 @@ struct Topology {
         }
     }
 
-    mutating func declared(_ exchange: Method.ExchangeDeclare) {
+    mutating func declared(_ exchange: AMQPMethod.ExchangeDeclare) {
         guard !exchange.passive, !exchange.exchange.isEmpty else { return }
         exchanges.removeAll { $0.exchange == exchange.exchange }
         exchanges.append(exchange)
@@ -53,7 +53,7 @@ struct Topology {
     }
 
     /// `name` is what the broker answered.
-    mutating func declared(_ queue: Method.QueueDeclare, name: AMQPText) {
+    mutating func declared(_ queue: AMQPMethod.QueueDeclare, name: AMQPText) {
         guard !queue.passive else { return }
         queues.removeAll { $0.name == name }
         queues.append(Queue(name: name, declaration: queue))
@@ -66,11 +66,11 @@ struct Topology {
         for source in sources { bindingEnded(source) }
     }
 
-    mutating func bound(_ binding: Method.QueueBind) {
+    mutating func bound(_ binding: AMQPMethod.QueueBind) {
         if !queueBindings.contains(binding) { queueBindings.append(binding) }
     }
 
-    mutating func unbound(_ binding: Method.QueueUnbind) {
+    mutating func unbound(_ binding: AMQPMethod.QueueUnbind) {
         let count = queueBindings.count
         queueBindings.removeAll {
             $0.queue == binding.queue && $0.exchange == binding.exchange && $0.routingKey == binding.routingKey
@@ -79,11 +79,11 @@ struct Topology {
         if queueBindings.count < count { bindingEnded(binding.exchange) }
     }
 
-    mutating func bound(_ binding: Method.ExchangeBind) {
+    mutating func bound(_ binding: AMQPMethod.ExchangeBind) {
         if !exchangeBindings.contains(binding) { exchangeBindings.append(binding) }
     }
 
-    mutating func unbound(_ binding: Method.ExchangeUnbind) {
+    mutating func unbound(_ binding: AMQPMethod.ExchangeUnbind) {
         let count = exchangeBindings.count
         exchangeBindings.removeAll {
             $0.destination == binding.destination && $0.source == binding.source

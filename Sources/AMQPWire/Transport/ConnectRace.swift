@@ -50,12 +50,12 @@ final class ConnectRace: Sendable {
 
     private static let tooLate = "the time allowed ran out"
     private let target: ConnectTarget
-    private let tls: TLSConfiguration?
+    private let tls: AMQPTLSConfiguration?
     private let deadline: Moment
     private let options: ConnectOptions
     private let state = Mutex(State())
 
-    init(target: ConnectTarget, tls: TLSConfiguration?, deadline: Moment, options: ConnectOptions) {
+    init(target: ConnectTarget, tls: AMQPTLSConfiguration?, deadline: Moment, options: ConnectOptions) {
         self.target = target
         self.tls = tls
         self.deadline = deadline

@@ -29,7 +29,7 @@ enum Connector {
     /// Returns or throws by the deadline, and at once when the task is cancelled. Whatever was opened on the way is closed.
     static func connect(
         to target: ConnectTarget,
-        tls: TLSConfiguration? = nil,
+        tls: AMQPTLSConfiguration? = nil,
         deadline: Moment,
         options: ConnectOptions = ConnectOptions()
     ) async throws(TransportError) -> ByteStream {

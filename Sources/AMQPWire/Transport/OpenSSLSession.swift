@@ -3,13 +3,13 @@ import COpenSSL
 import Glibc
 import Synchronization
 
-/// A client's `SSL_CTX`: what one ``TLSConfiguration`` comes to, its files read.
+/// A client's `SSL_CTX`: what one ``AMQPTLSConfiguration`` comes to, its files read.
 final class OpenSSLContext: SecureContext {
     // Unsafe: set up in `init` and only read afterwards; OpenSSL counts its references atomically.
     private nonisolated(unsafe) let context: OpaquePointer
-    private let configuration: TLSConfiguration
+    private let configuration: AMQPTLSConfiguration
 
-    init(_ configuration: TLSConfiguration, endpoint: String) throws(TransportError) {
+    init(_ configuration: AMQPTLSConfiguration, endpoint: String) throws(TransportError) {
         copenssl_initialise()
         ERR_clear_error()
         guard let context = SSL_CTX_new(TLS_client_method()) else {
@@ -86,7 +86,7 @@ final class OpenSSLContext: SecureContext {
     }
 
     /// Loads a key. Always with a callback: without one OpenSSL would ask the terminal for the passphrase.
-    private static func useKey(_ context: OpaquePointer, _ path: String, _ passphrase: Secret?) -> Bool {
+    private static func useKey(_ context: OpaquePointer, _ path: String, _ passphrase: AMQPSecret?) -> Bool {
         (passphrase?.octets ?? []).withUnsafeBytes { octets in
             var octets = octets
             return withUnsafeMutablePointer(to: &octets) { pointer in
@@ -165,7 +165,7 @@ final class OpenSSLContext: SecureContext {
 private struct OpenSSLLink {
     struct State: ~Copyable {
         var number: Int32 = -1
-        var output = WireBuffer()
+        var output = AMQPWireBuffer()
         var readFailure: Int32 = 0
         var sawEnd = false
     }

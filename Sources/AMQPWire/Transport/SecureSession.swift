@@ -42,7 +42,7 @@ protocol SecureSession: AnyObject, Sendable {
     var facts: TLSFacts { get }
 }
 
-/// A ``TLSConfiguration`` with its files read, from which sessions are made.
+/// A ``AMQPTLSConfiguration`` with its files read, from which sessions are made.
 protocol SecureContext: AnyObject, Sendable {
     /// A session on a connected socket; `host` is whom the certificate must name.
     func makeSession(
@@ -65,7 +65,7 @@ enum TLSProvider {
 
     /// Reads the files that the configuration names. Blocks on the disk.
     static func makeContext(
-        _ configuration: TLSConfiguration,
+        _ configuration: AMQPTLSConfiguration,
         endpoint: String
     ) throws(TransportError) -> any SecureContext {
         #if TLS

@@ -1,13 +1,13 @@
 /// Sets fields to what a payload says.
 struct FieldDecoder: FieldCoder {
     var reader: WireReader
-    let limits: WireLimits
+    let limits: AMQPWireLimits
     /// The octet whose bits are being read, and how many of them are used up.
     private var bits: (octet: UInt8, used: UInt8) = (0, 8)
     /// Words of property flags beyond the first, and flags of properties that class basic does not have.
     private(set) var unknownProperties = false
 
-    init(_ reader: WireReader, limits: WireLimits) {
+    init(_ reader: WireReader, limits: AMQPWireLimits) {
         self.reader = reader
         self.limits = limits
     }
@@ -17,31 +17,31 @@ struct FieldDecoder: FieldCoder {
         bits.used = 8
     }
 
-    mutating func octet(_ name: StaticString, _ value: inout UInt8) throws(WireError) {
+    mutating func octet(_ name: StaticString, _ value: inout UInt8) throws(AMQPWireError) {
         begin(name)
         value = try reader.integer()
     }
 
-    mutating func short(_ name: StaticString, _ value: inout UInt16) throws(WireError) {
+    mutating func short(_ name: StaticString, _ value: inout UInt16) throws(AMQPWireError) {
         begin(name)
         value = try reader.integer()
     }
 
-    mutating func long(_ name: StaticString, _ value: inout UInt32) throws(WireError) {
+    mutating func long(_ name: StaticString, _ value: inout UInt32) throws(AMQPWireError) {
         begin(name)
         value = try reader.integer()
     }
 
-    mutating func longLong(_ name: StaticString, _ value: inout UInt64) throws(WireError) {
+    mutating func longLong(_ name: StaticString, _ value: inout UInt64) throws(AMQPWireError) {
         begin(name)
         value = try reader.integer()
     }
 
-    mutating func timestamp(_ name: StaticString, _ value: inout UInt64) throws(WireError) {
+    mutating func timestamp(_ name: StaticString, _ value: inout UInt64) throws(AMQPWireError) {
         try longLong(name, &value)
     }
 
-    mutating func bit(_ name: StaticString, _ value: inout Bool) throws(WireError) {
+    mutating func bit(_ name: StaticString, _ value: inout Bool) throws(AMQPWireError) {
         if bits.used == 8 {
             reader.field = name
             bits = (try reader.integer(), 0)
@@ -50,30 +50,30 @@ struct FieldDecoder: FieldCoder {
         bits.used &+= 1
     }
 
-    mutating func shortString(_ name: StaticString, _ value: inout AMQPText) throws(WireError) {
+    mutating func shortString(_ name: StaticString, _ value: inout AMQPText) throws(AMQPWireError) {
         begin(name)
         value = try reader.shortString()
     }
 
-    mutating func longString(_ name: StaticString, _ value: inout AMQPText) throws(WireError) {
+    mutating func longString(_ name: StaticString, _ value: inout AMQPText) throws(AMQPWireError) {
         begin(name)
         value = AMQPText(octets: try reader.longString())
     }
 
-    mutating func secret(_ name: StaticString, _ value: inout Secret) throws(WireError) {
+    mutating func secret(_ name: StaticString, _ value: inout AMQPSecret) throws(AMQPWireError) {
         begin(name)
-        value = Secret(octets: Array(try reader.longString()))
+        value = AMQPSecret(octets: Array(try reader.longString()))
     }
 
-    mutating func table(_ name: StaticString, _ value: inout FieldTable) throws(WireError) {
+    mutating func table(_ name: StaticString, _ value: inout AMQPTable) throws(AMQPWireError) {
         begin(name)
         value = try reader.table(limits)
     }
 
-    mutating func propertyFlags(_ flags: inout UInt16) throws(WireError) {
+    mutating func propertyFlags(_ flags: inout UInt16) throws(AMQPWireError) {
         begin("property-flags")
         flags = try reader.integer()
-        unknownProperties = flags & ~BasicProperties.assignedFlags != 0
+        unknownProperties = flags & ~AMQPProperties.assignedFlags != 0
         // Each word's lowest bit says that another follows. No class has more than one word; fifteen are plenty.
         var word = flags
         var words = 1
@@ -84,7 +84,7 @@ struct FieldDecoder: FieldCoder {
         }
     }
 
-    mutating func property(_ name: StaticString, _ value: inout AMQPText) throws(WireError) {
+    mutating func property(_ name: StaticString, _ value: inout AMQPText) throws(AMQPWireError) {
         try shortString(name, &value)
     }
 }

@@ -28,14 +28,14 @@ struct WireReader {
     var offset: UInt64 { origin &+ UInt64(truncatingIfNeeded: position) }
 
     /// An error at the cursor.
-    func error(_ code: WireError.Code) -> WireError {
+    func error(_ code: AMQPWireError.Code) -> AMQPWireError {
         let parts = [context, field].compactMap { $0.map { "\($0)" } }
-        return WireError(code, offset: offset, field: parts.isEmpty ? nil : parts.joined(separator: " "))
+        return AMQPWireError(code, offset: offset, field: parts.isEmpty ? nil : parts.joined(separator: " "))
     }
 
     /// The next `count` octets. Valid as long as the octets that the reader was given.
     @inline(__always)
-    mutating func take(_ count: UInt32) throws(WireError) -> UnsafeRawBufferPointer {
+    mutating func take(_ count: UInt32) throws(AMQPWireError) -> UnsafeRawBufferPointer {
         guard UInt64(count) <= UInt64(truncatingIfNeeded: remaining) else {
             throw error(.truncated(needed: UInt64(count), available: UInt64(truncatingIfNeeded: remaining)))
         }
@@ -47,27 +47,27 @@ struct WireReader {
 
     /// An integer, most significant octet first.
     @inline(__always)
-    mutating func integer<Integer: FixedWidthInteger>(_: Integer.Type = Integer.self) throws(WireError) -> Integer {
+    mutating func integer<Integer: FixedWidthInteger>(_: Integer.Type = Integer.self) throws(AMQPWireError) -> Integer {
         let taken = try take(UInt32(MemoryLayout<Integer>.size))
         return Integer(bigEndian: taken.loadUnaligned(as: Integer.self))
     }
 
     /// A short string: an octet for the length, then as many octets.
-    mutating func shortString() throws(WireError) -> AMQPText {
+    mutating func shortString() throws(AMQPWireError) -> AMQPText {
         AMQPText(octets: try counted(by: UInt8.self))
     }
 
     /// A long string: four octets for the length, then as many octets.
-    mutating func longString() throws(WireError) -> UnsafeRawBufferPointer {
+    mutating func longString() throws(AMQPWireError) -> UnsafeRawBufferPointer {
         try counted(by: UInt32.self)
     }
 
     private mutating func counted<Count: FixedWidthInteger & UnsignedInteger>(
         by _: Count.Type
-    ) throws(WireError) -> UnsafeRawBufferPointer {
+    ) throws(AMQPWireError) -> UnsafeRawBufferPointer {
         let start = position
         let count: Count = try integer()
-        do throws(WireError) {
+        do throws(AMQPWireError) {
             return try take(UInt32(truncatingIfNeeded: count))
         } catch {
             position = start
@@ -76,7 +76,7 @@ struct WireReader {
     }
 
     /// Confines reading to the next `count` octets and returns the end to give to ``leave(_:)`` afterwards.
-    mutating func enter(_ count: UInt32) throws(WireError) -> Int {
+    mutating func enter(_ count: UInt32) throws(AMQPWireError) -> Int {
         guard UInt64(count) <= UInt64(truncatingIfNeeded: remaining) else {
             throw error(.truncated(needed: UInt64(count), available: UInt64(truncatingIfNeeded: remaining)))
         }

@@ -3,7 +3,7 @@ import AMQPWire
 /// A broker that has let us in, and what it said of itself.
 struct OpenBroker {
     let connection: AMQPConnection
-    let properties: FieldTable
+    let properties: AMQPTable
 
     init(_ connection: AMQPConnection) {
         self.connection = connection
@@ -14,7 +14,7 @@ struct OpenBroker {
     var isRabbitMQ: Bool { properties["product"]?.string == "RabbitMQ" }
 
     /// Whether it makes no queue that is neither durable nor exclusive, unless it is configured otherwise.
-    static func refusesTransientQueues(_ properties: FieldTable) -> Bool {
+    static func refusesTransientQueues(_ properties: AMQPTable) -> Bool {
         guard properties["product"]?.string == "RabbitMQ", let version = properties["version"]?.string else {
             return false
         }
@@ -76,7 +76,7 @@ extension BrokerCheck {
 
     /// Whether the exchange is as it has to be, or can be made so.
     private func checkExchange(
-        _ wanted: Method.ExchangeDeclare,
+        _ wanted: AMQPMethod.ExchangeDeclare,
         _ broker: OpenBroker
     ) async throws(SystemError) -> Bool {
         let name = wanted.exchange.string
@@ -96,7 +96,7 @@ extension BrokerCheck {
         let equality = await ask(broker) { channel throws(AMQPError) in
             try await channel.declareExchange(
                 name,
-                type: ExchangeType(wanted.type.string),
+                type: AMQPExchangeType(wanted.type.string),
                 durable: wanted.durable,
                 autoDelete: wanted.autoDelete
             )
@@ -111,7 +111,7 @@ extension BrokerCheck {
 
     /// Whether the queue is as it has to be, or can be made so.
     private func checkQueue(
-        _ wanted: Method.QueueDeclare,
+        _ wanted: AMQPMethod.QueueDeclare,
         _ broker: OpenBroker
     ) async throws(SystemError) -> Bool {
         let name = wanted.queue.string
@@ -166,7 +166,7 @@ extension BrokerCheck {
     }
 
     /// Of a queue that is to be made: whether this broker makes such queues.
-    private func checkSupport(of wanted: Method.QueueDeclare, _ broker: OpenBroker) throws(SystemError) {
+    private func checkSupport(of wanted: AMQPMethod.QueueDeclare, _ broker: OpenBroker) throws(SystemError) {
         let name = wanted.queue.string
         if !wanted.durable, !wanted.exclusive, OpenBroker.refusesTransientQueues(broker.properties) {
             return try report.noted(

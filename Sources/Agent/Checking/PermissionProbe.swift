@@ -6,13 +6,13 @@ import AMQPWire
 /// at that. Other brokers might do what is asked, so they are not asked.
 enum PermissionProbe: Hashable, Sendable {
     /// Whether an exchange that does not exist may be declared.
-    case declaringExchange(Method.ExchangeDeclare)
+    case declaringExchange(AMQPMethod.ExchangeDeclare)
     /// Whether a queue that does not exist may be declared.
-    case declaringQueue(Method.QueueDeclare)
+    case declaringQueue(AMQPMethod.QueueDeclare)
     /// Whether the queue may be bound.
-    case binding(Method.QueueBind)
+    case binding(AMQPMethod.QueueBind)
     /// Whether messages may be published.
-    case publishing(Method.QueueBind)
+    case publishing(AMQPMethod.QueueBind)
 
     /// Asks. Closes the channel more often than not.
     func ask(on channel: AMQPChannel) async throws(AMQPError) {
@@ -20,7 +20,7 @@ enum PermissionProbe: Hashable, Sendable {
         case .declaringExchange(let exchange):
             try await channel.declareExchange(
                 exchange.exchange.string,
-                type: ExchangeType(exchange.type.string),
+                type: AMQPExchangeType(exchange.type.string),
                 durable: exchange.durable,
                 autoDelete: exchange.autoDelete,
                 // Has to be text.
@@ -48,7 +48,7 @@ enum PermissionProbe: Hashable, Sendable {
                 exchange: binding.exchange.string,
                 routingKey: binding.routingKey.string,
                 // Has to be a number.
-                properties: BasicProperties(expiration: "psistats-check")
+                properties: AMQPProperties(expiration: "psistats-check")
             )
         }
     }

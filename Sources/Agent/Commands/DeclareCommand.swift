@@ -53,7 +53,7 @@ struct DeclareCommand: ParsableCommand {
         case .hex:
             try writer.write(HexDump.text(octets))
         case .fields:
-            let dump = FrameDump(listing: FrameListing(showSecrets: showSecrets))
+            let dump = FrameDump(listing: AMQPFrameListing(showSecrets: showSecrets))
             var separator = ""
             try eachFrame(of: octets) { frame, decoder in
                 try writer.write(separator + dump.text(frame, fields: decoder.fields(), stream: octets))
@@ -90,7 +90,7 @@ struct DeclareCommand: ParsableCommand {
         }
     }
 
-    private func text(_ queue: DeclaredQueue, _ configuration: Configuration) -> String {
+    private func text(_ queue: AMQPDeclaredQueue, _ configuration: Configuration) -> String {
         let exchange = configuration.exchange
         let goes = configuration.queue.isExclusive ? "; it is exclusive and has gone with this connection" : ""
         return """
@@ -108,7 +108,7 @@ struct DeclareCommand: ParsableCommand {
         }
         if !showSecrets { broker.password = Self.placeholder }
         do throws(AMQPError) {
-            return try Rehearsal().octets(broker, requests: Topology(configuration, hostname: hostname).requests)
+            return try AMQPRehearsal().octets(broker, requests: Topology(configuration, hostname: hostname).requests)
         } catch {
             throw CommandFailure(status: .configuration, message: "\(path): \(error)")
         }
@@ -116,9 +116,9 @@ struct DeclareCommand: ParsableCommand {
 
     private func eachFrame(
         of octets: [UInt8],
-        _ body: (Frame, borrowing FrameDecoder) throws -> Void
+        _ body: (AMQPFrame, borrowing AMQPFrameDecoder) throws -> Void
     ) throws {
-        var decoder = FrameDecoder(limits: WireLimits(frameSize: 0))
+        var decoder = AMQPFrameDecoder(limits: AMQPWireLimits(frameSize: 0))
         decoder.append(octets)
         while let frame = try decoder.next() {
             try body(frame, decoder)

@@ -13,7 +13,7 @@ import AMQPWire
 /// printed for each of them. The entries of a table are indented. Knows nothing of where the octets come from.
 struct FrameDump {
     /// How values are printed, and whether secrets are.
-    var listing = FrameListing()
+    var listing = AMQPFrameListing()
 
     private static let octetsPerLine = 8
 
@@ -26,7 +26,7 @@ struct FrameDump {
     }
 
     /// The lines for a frame of the stream `stream`, whose fields the decoder gave.
-    func text(_ frame: Frame, fields: [WireField], stream: [UInt8]) -> String {
+    func text(_ frame: AMQPFrame, fields: [AMQPWireField], stream: [UInt8]) -> String {
         let start = Int(clamping: frame.offset)
         let end = start + frame.size
         var text = "\(Self.name(frame)), channel \(frame.channel), octets \(start) to \(end - 1)\n"
@@ -34,7 +34,7 @@ struct FrameDump {
         return text
     }
 
-    private static func name(_ frame: Frame) -> String {
+    private static func name(_ frame: AMQPFrame) -> String {
         switch frame.payload {
         case .protocolHeader: "protocol-header"
         case .method(let method): method.id.name
@@ -58,7 +58,7 @@ struct FrameDump {
         }
     }
 
-    private func parts(_ frame: Frame, _ fields: [WireField], start: Int, end: Int) -> [Part] {
+    private func parts(_ frame: AMQPFrame, _ fields: [AMQPWireField], start: Int, end: Int) -> [Part] {
         var parts: [Part] = []
         var position = start
         func add(_ size: Int, _ text: String) {
@@ -99,7 +99,7 @@ struct FrameDump {
         return parts
     }
 
-    private func parts(_ field: WireField) -> [Part] {
+    private func parts(_ field: AMQPWireField) -> [Part] {
         let offset = Int(clamping: field.offset)
         switch field.value {
         case .bit(let value, let index):
@@ -114,7 +114,7 @@ struct FrameDump {
         }
     }
 
-    private func append(_ table: FieldTable, depth: Int, at position: inout Int, to parts: inout [Part]) {
+    private func append(_ table: AMQPTable, depth: Int, at position: inout Int, to parts: inout [Part]) {
         for entry in table.entries {
             append(
                 entry.value,
@@ -128,7 +128,7 @@ struct FrameDump {
     }
 
     private func append(
-        _ value: FieldValue,
+        _ value: AMQPFieldValue,
         named name: String,
         keySize: Int,
         _ depth: Int,
@@ -161,7 +161,7 @@ struct FrameDump {
     }
 }
 
-extension FieldValue {
+extension AMQPFieldValue {
     /// Octets on the wire, that of the type included.
     fileprivate var octetCount: Int {
         switch self {

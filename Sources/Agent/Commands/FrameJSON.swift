@@ -28,7 +28,7 @@ struct FrameJSON {
     var showSecrets = false
 
     /// The object of a frame, whose fields the decoder gave.
-    func object(_ frame: Frame, fields: [WireField]) -> JSONValue {
+    func object(_ frame: AMQPFrame, fields: [AMQPWireField]) -> JSONValue {
         var object: [String: JSONValue] = [
             "offset": .unsigned(frame.offset),
             "size": .integer(Int64(frame.size)),
@@ -64,11 +64,11 @@ struct FrameJSON {
         return .object(object)
     }
 
-    private func named(_ fields: [WireField]) -> JSONValue {
+    private func named(_ fields: [AMQPWireField]) -> JSONValue {
         .object(Dictionary(fields.map { ($0.name, value($0.value)) }, uniquingKeysWith: { first, _ in first }))
     }
 
-    private func value(_ value: WireField.Value) -> JSONValue {
+    private func value(_ value: AMQPWireField.Value) -> JSONValue {
         switch value {
         case .bit(let value, index: _): .boolean(value)
         case .integer(let value), .timestamp(let value): .unsigned(value)
@@ -79,7 +79,7 @@ struct FrameJSON {
         }
     }
 
-    private func table(_ table: FieldTable) -> JSONValue {
+    private func table(_ table: AMQPTable) -> JSONValue {
         var object: [String: JSONValue] = [:]
         for entry in table.entries {
             let value = value(entry.value)
@@ -90,7 +90,7 @@ struct FrameJSON {
         return .object(object)
     }
 
-    private func value(_ value: FieldValue) -> JSONValue {
+    private func value(_ value: AMQPFieldValue) -> JSONValue {
         switch value {
         case .boolean(let value): .boolean(value)
         case .int8(let value): .integer(Int64(value))

@@ -15,20 +15,20 @@ struct FrameWriter: ~Copyable {
     }
 
     private let form: Form
-    private let listing: FrameListing
+    private let listing: AMQPFrameListing
     private let json: FrameJSON
     private let jsonEncoder = JSONEncoder.lines
-    private var encoder = FrameEncoder(maxFrameSize: 0)
+    private var encoder = AMQPFrameEncoder(maxFrameSize: 0)
     private var output = OutputFile.standardOutput
 
     init(_ form: Form, showSecrets: Bool) {
         self.form = form
-        listing = FrameListing(showSecrets: showSecrets)
+        listing = AMQPFrameListing(showSecrets: showSecrets)
         json = FrameJSON(showSecrets: showSecrets)
     }
 
     /// Writes the frame that `decoder` has just returned.
-    mutating func write(_ frame: Frame, from decoder: borrowing FrameDecoder) throws(CommandFailure) {
+    mutating func write(_ frame: AMQPFrame, from decoder: borrowing AMQPFrameDecoder) throws(CommandFailure) {
         do {
             switch form {
             case .text:
@@ -44,7 +44,7 @@ struct FrameWriter: ~Copyable {
             }
         } catch let error as SystemError {
             throw CommandFailure(writing: error)
-        } catch let error as WireError {
+        } catch let error as AMQPWireError {
             try flush()
             throw CommandFailure(.dataError, "octet \(frame.offset): this frame cannot be encoded: \(error.reason)")
         } catch {
@@ -79,7 +79,7 @@ struct FrameWriter: ~Copyable {
         }
     }
 
-    private mutating func encode(_ frame: Frame) throws(WireError) {
+    private mutating func encode(_ frame: AMQPFrame) throws(AMQPWireError) {
         switch frame.payload {
         case .protocolHeader: encoder.appendProtocolHeader()
         case .method(let method): try encoder.append(method, channel: frame.channel)

@@ -53,7 +53,7 @@ struct FramesCommand: ParsableCommand {
     func run() throws {
         var writer = FrameWriter(form, showSecrets: showSecrets)
         let input = try open()
-        var decoder = FrameDecoder(limits: WireLimits(frameSize: maxFrameSize, tableSize: Self.maxTableSize))
+        var decoder = AMQPFrameDecoder(limits: AMQPWireLimits(frameSize: maxFrameSize, tableSize: Self.maxTableSize))
         let pieceSize = 65_536
         while true {
             let count = try read(input, into: &decoder, upTo: pieceSize)
@@ -90,7 +90,7 @@ struct FramesCommand: ParsableCommand {
 
     private func read(
         _ input: borrowing InputFile,
-        into decoder: inout FrameDecoder,
+        into decoder: inout AMQPFrameDecoder,
         upTo count: Int
     ) throws(CommandFailure) -> Int {
         do throws(SystemError) {
@@ -104,10 +104,11 @@ struct FramesCommand: ParsableCommand {
     }
 
     /// The next frame. Where there is none because the stream is malformed, what was written before is handed on first.
-    private func next(_ decoder: inout FrameDecoder, before writer: inout FrameWriter) throws(CommandFailure) -> Frame?
+    private func next(_ decoder: inout AMQPFrameDecoder, before writer: inout FrameWriter) throws(CommandFailure)
+        -> AMQPFrame?
     {
         let start = decoder.position
-        do throws(WireError) {
+        do throws(AMQPWireError) {
             return try decoder.next()
         } catch {
             try writer.flush()
@@ -116,7 +117,7 @@ struct FramesCommand: ParsableCommand {
         }
     }
 
-    private static func endInsideFrame(_ decoder: borrowing FrameDecoder) -> String {
+    private static func endInsideFrame(_ decoder: borrowing AMQPFrameDecoder) -> String {
         let held = UInt64(clamping: decoder.pendingCount)
         let frame = "the stream ends inside the frame that starts at octet \(decoder.position)"
         guard let size = decoder.announcedSize else {

@@ -14,8 +14,8 @@ struct BrokerSettings: Hashable, Sendable {
     var routingKey: String { configuration.queue.name(hostname: hostname) }
 
     /// The properties of a message.
-    func properties(of report: OutgoingReport) -> BasicProperties {
-        BasicProperties(
+    func properties(of report: OutgoingReport) -> AMQPProperties {
+        AMQPProperties(
             contentType: "application/json",
             contentEncoding: "utf-8",
             deliveryMode: configuration.queue.isDurable ? 2 : 1,

@@ -143,7 +143,7 @@ struct PublishingSession {
     /// Publishes beginning with the oldest message, until there is something else to do.
     private mutating func publishInOrder() async throws(AMQPError) -> Pause {
         var next: UInt64 = 0
-        var underway: [(number: UInt64, receipt: PublishReceipt)] = []
+        var underway: [(number: UInt64, receipt: AMQPPublishReceipt)] = []
         while true {
             while underway.count < repairs.window, let (number, report) = outbox.report(from: next) {
                 let receipt = try await channel.submit(
@@ -173,7 +173,7 @@ struct PublishingSession {
     }
 
     /// Waits for a confirm; as long as it takes while the broker says that it is blocked, because then it does not even read.
-    private func confirm(_ receipt: PublishReceipt) async throws(AMQPError) {
+    private func confirm(_ receipt: AMQPPublishReceipt) async throws(AMQPError) {
         while true {
             do throws(AMQPError) {
                 return try await receipt.confirmed()

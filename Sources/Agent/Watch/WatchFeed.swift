@@ -41,7 +41,7 @@ final class WatchFeed: Sendable {
     private static let prefetchCount: UInt16 = 250
     /// What the queue holds when this program is too slow: for 5 seconds, 1,000 messages or 16 MiB, the oldest dropped
     /// first.
-    private static let queueArguments: FieldTable = [
+    private static let queueArguments: AMQPTable = [
         "x-message-ttl": .int64(5_000), "x-max-length": .int64(1_000), "x-max-length-bytes": .int64(16 << 20),
     ]
 
@@ -116,7 +116,7 @@ final class WatchFeed: Sendable {
         }
     }
 
-    private func item(for delivery: Delivery) -> WatchMailbox.Item {
+    private func item(for delivery: AMQPDelivery) -> WatchMailbox.Item {
         do throws(WatchMessage.Unreadable) {
             var message = try WatchMessage(delivery.body, routingKey: delivery.routingKey, prefix: subscription.prefix)
             message.delay = WatchMessage.delay(from: delivery.properties.timestamp, to: WallClock.now())

@@ -62,7 +62,7 @@ struct CallTests {
     @Test("declares and deletes exchanges of each type", arguments: TestBroker.present)
     func exchanges(broker: TestBroker) async throws {
         try await broker.withChannel { connection, channel in
-            for type in [ExchangeType.direct, .fanout, .topic, .headers] {
+            for type in [AMQPExchangeType.direct, .fanout, .topic, .headers] {
                 let name = uniqueName()
                 try await channel.declareExchange(name, type: type)
                 // The same settings once more are fine; so is asking for it elsewhere.
@@ -147,9 +147,9 @@ struct CallTests {
     func headersExchange() async throws {
         try await TestBroker.rabbitmq.withChannel { _, channel in
             let queue = try await channel.makeQueue()
-            let match: FieldTable = ["x-match": "all", "kind": "cpu", "core": 1]
+            let match: AMQPTable = ["x-match": "all", "kind": "cpu", "core": 1]
             try await channel.bindQueue(queue, to: "amq.headers", arguments: match)
-            var properties = BasicProperties()
+            var properties = AMQPProperties()
             properties.headers = ["kind": "cpu", "core": 1, "more": true]
             try await channel.publish(
                 "in",
@@ -195,7 +195,7 @@ struct CallTests {
         try await broker.withChannel { _, channel in
             let queue = try await channel.makeQueue()
             #expect(try await channel.get(queue) == nil)
-            var properties = BasicProperties()
+            var properties = AMQPProperties()
             properties.messageID = "m"
             try await channel.publish("one", routingKey: queue, properties: properties)
             try await channel.publish("two", routingKey: queue)
@@ -223,7 +223,7 @@ struct CallTests {
             let queue = try await watcher.makeQueue()
             for number in 0..<6 { try await watcher.publish("\(number)", routingKey: queue) }
             let channel = try await connection.openChannel()
-            func take() async throws -> Delivery { try #require(try await channel.get(queue)) }
+            func take() async throws -> AMQPDelivery { try #require(try await channel.get(queue)) }
             try await take().reject(requeue: false)
             try await take().ack()
             _ = try await take()
@@ -311,7 +311,7 @@ struct CallTests {
             #expect(error?.delivery == .notSent)
             let publish = await #expect(throws: AMQPError.self) { try await channel.publish("", routingKey: long) }
             #expect(publish?.code == .invalidArgument)
-            var properties = BasicProperties()
+            var properties = AMQPProperties()
             properties.headers = ["big": .bytes(pattern(140_000))]
             let header = await #expect(throws: AMQPError.self) {
                 try await channel.publish("", routingKey: "q", properties: properties)

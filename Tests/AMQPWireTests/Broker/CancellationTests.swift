@@ -26,10 +26,10 @@ struct CancellationTests {
     @Test(
         "while connecting: name lookup, TCP, TLS, each step of the handshake",
         arguments: [
-            nil, MethodID.connectionStart, .connectionTune, .connectionOpenOk,
+            nil, AMQPMethodID.connectionStart, .connectionTune, .connectionOpenOk,
         ]
     )
-    func connecting(before method: MethodID?) async throws {
+    func connecting(before method: AMQPMethodID?) async throws {
         let ended = Shared(false)
         let peer = try ScriptedPeer { peer in
             defer { ended.withLock { $0 = true } }
@@ -107,7 +107,7 @@ struct CancellationTests {
         connection.driver.abandon()
     }
 
-    private static let replies: [MethodID: Method] = [
+    private static let replies: [AMQPMethodID: AMQPMethod] = [
         .exchangeDeclare: .exchangeDeclareOk(.init()), .exchangeDelete: .exchangeDeleteOk(.init()),
         .exchangeBind: .exchangeBindOk(.init()), .exchangeUnbind: .exchangeUnbindOk(.init()),
         .queueDeclare: .queueDeclareOk(.init(queue: "answered")), .queueBind: .queueBindOk(.init()),

@@ -68,7 +68,7 @@ struct ClosingTests {
         try await eventually { connection.driver.waiterCount == 0 || connection.driver.waiterCount == waits.count + 2 }
         // The consumer's calls come first on its channel, so the signal goes past them.
         connection.driver.state.withLock { state in
-            _ = try? state.core.encoder.append(Method.ChannelFlow(active: true), channel: 3)
+            _ = try? state.core.encoder.append(AMQPMethod.ChannelFlow(active: true), channel: 3)
         }
         consuming.flush()
         if ending == .close { await connection.close() }
@@ -230,10 +230,10 @@ struct ClosingTests {
     @Test(
         "a broker that stays silent is given up in time, wherever it falls silent",
         arguments: [
-            MethodID.connectionStart, .connectionTune, .connectionOpenOk,
+            AMQPMethodID.connectionStart, .connectionTune, .connectionOpenOk,
         ]
     )
-    func silentHandshake(before method: MethodID) async throws {
+    func silentHandshake(before method: AMQPMethodID) async throws {
         let peer = try ScriptedPeer { peer in
             try peer.shakeHands(before: method)
             peer.waitForEnd()

@@ -204,7 +204,7 @@ struct ConsumingTests {
             let watcher = try await connection.openChannel()
             let queue = try await fill(channel, 40)
             var iterator = channel.consume(queue, prefetchCount: 7).makeAsyncIterator()
-            var held: [Delivery] = []
+            var held: [AMQPDelivery] = []
             for _ in 0..<7 { held.append(try #require(try await iterator.next())) }
             #expect(try await watcher.declareQueuePassively(queue).messageCount == 33)
             #expect(connection.statistics.messagesReceived == 7)

@@ -28,8 +28,8 @@ struct ErrorCodeTests {
     }
 
     private static func appendImmediate(_ core: inout ConnectionCore) throws {
-        try core.encoder.append(Method.BasicPublish(routingKey: "nobody", immediate: true), channel: 1)
-        try core.encoder.append(ContentHeader(bodySize: 0, properties: BasicProperties()), channel: 1)
+        try core.encoder.append(AMQPMethod.BasicPublish(routingKey: "nobody", immediate: true), channel: 1)
+        try core.encoder.append(AMQPContentHeader(bodySize: 0, properties: AMQPProperties()), channel: 1)
     }
 
     @Test(
@@ -70,7 +70,7 @@ struct ErrorCodeTests {
     func internalError() async throws {
         let outcome = try await provoked(by: TestBroker.rabbitmq.configuration) { core, queue in
             _ = try core.call(.basicConsume(.init(queue: queue, consumerTag: "c")), channel: 1, deadline: nil)
-            try core.encoder.append(Method.BasicCancel(consumerTag: "c", noWait: true), channel: 1)
+            try core.encoder.append(AMQPMethod.BasicCancel(consumerTag: "c", noWait: true), channel: 1)
         }
         #expect(outcome.error?.code == .connectionClosed)
         #expect(outcome.error?.replyCode == 541)

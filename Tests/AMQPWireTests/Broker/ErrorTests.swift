@@ -180,16 +180,16 @@ struct ErrorTests {
         #expect(try await violating { core in core.encoder.bytes.append(octets) }?.replyCode == 501)
         // A method where a header is due.
         let noHeader = try await violating { core in
-            try core.encoder.append(Method.BasicPublish(routingKey: "x"), channel: 1)
-            try core.encoder.append(Method.BasicQos(), channel: 1)
+            try core.encoder.append(AMQPMethod.BasicPublish(routingKey: "x"), channel: 1)
+            try core.encoder.append(AMQPMethod.BasicQos(), channel: 1)
         }
         #expect(noHeader?.replyCode == 505)
         // A channel that is not open.
-        #expect(try await violating { try $0.encoder.append(Method.BasicQos(), channel: 9) }?.replyCode == 504)
+        #expect(try await violating { try $0.encoder.append(AMQPMethod.BasicQos(), channel: 9) }?.replyCode == 504)
         // A channel opened twice.
-        #expect(try await violating { try $0.encoder.append(Method.ChannelOpen(), channel: 1) }?.replyCode == 504)
+        #expect(try await violating { try $0.encoder.append(AMQPMethod.ChannelOpen(), channel: 1) }?.replyCode == 504)
         // What only brokers send.
-        #expect(try await violating { try $0.encoder.append(Method.BasicCancelOk(), channel: 1) }?.replyCode == 503)
+        #expect(try await violating { try $0.encoder.append(AMQPMethod.BasicCancelOk(), channel: 1) }?.replyCode == 503)
     }
 
     @Test("540: flow that is off ends the connection, and the error says so")

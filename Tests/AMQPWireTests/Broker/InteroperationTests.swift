@@ -16,7 +16,7 @@ struct InteroperationTests {
         """
 
     /// The same, in the types that pika writes.
-    private static let headers: FieldTable = [
+    private static let headers: AMQPTable = [
         "true": true, "false": false, "small": 1, "negative": -1, "large": .int64(1 << 40),
         "decimal": .decimal(.init(scale: 2, value: 314)), "timestamp": .timestamp(1_600_000_000), "string": "Zürich",
         "empty": "", "bytes": .bytes([0, 0xCE, 0xFF]),
@@ -24,8 +24,8 @@ struct InteroperationTests {
         "table": .table(["a": .table(["b": .table(["c": "nested"])])]), "void": .void,
     ]
 
-    private static var properties: BasicProperties {
-        var properties = BasicProperties()
+    private static var properties: AMQPProperties {
+        var properties = AMQPProperties()
         properties.contentType = "application/json"
         properties.contentEncoding = "utf-8"
         properties.headers = headers

@@ -58,7 +58,7 @@ struct LifetimeTests {
 
     @Test("a connection that nobody holds is closed, with a word to the broker")
     func connectionLetGo() async throws {
-        let (methods, continuation) = AsyncStream.makeStream(of: MethodID?.self)
+        let (methods, continuation) = AsyncStream.makeStream(of: AMQPMethodID?.self)
         let peer = try ScriptedPeer { peer in
             try peer.shakeHands()
             continuation.yield(try peer.frame().methodID)

@@ -11,7 +11,7 @@ struct NoWaitTests {
         try await TestBroker.rabbitmq.withChannel { connection, channel in
             let name = uniqueName()
             let declared = try await channel.declareQueue(name, exclusive: true, noWait: true)
-            #expect(declared == DeclaredQueue(name: name, messageCount: 0, consumerCount: 0))
+            #expect(declared == AMQPDeclaredQueue(name: name, messageCount: 0, consumerCount: 0))
             for _ in 0..<3 { try await channel.publish("x", routingKey: name) }
             try await channel.expectMessages(3, in: name)
             #expect(try await channel.purgeQueue(name, noWait: true) == 0)

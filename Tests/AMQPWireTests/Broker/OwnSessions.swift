@@ -108,7 +108,7 @@ enum OwnSession: String, CaseIterable, Sendable {
     }
 
     private func provokeReturns(_ channel: AMQPChannel) async throws {
-        for properties in [BasicProperties(), Self.properties] {
+        for properties in [AMQPProperties(), Self.properties] {
             let error = await #expect(throws: AMQPError.self) {
                 try await channel.publish(
                     "x",
@@ -133,14 +133,14 @@ enum OwnSession: String, CaseIterable, Sendable {
     }
 
     private func sendTables(_ channel: AMQPChannel) async throws {
-        let headers: FieldTable = [
+        let headers: AMQPTable = [
             "t": true, "b": .int8(.min), "B": .uint8(.max), "s": .int16(.min), "u": .uint16(.max), "I": .int32(.min),
             "i": .uint32(.max), "l": .int64(.min), "L": .int64L(1), "f": .float(1.5), "d": .double(0.1),
             "D": .decimal(.init(scale: 2, value: 314)), "S": "Zürich", "A": [1, "two", .void, [], ["k": true]],
             "T": .timestamp(1_600_000_000), "F": ["a": ["b": [:]]], "x": .bytes([0, 0xCE, 0xFF]), "V": .void,
         ]
         let queue = try await channel.declareQueue("own.tables", exclusive: true, arguments: headers).name
-        try await channel.publish("typed", routingKey: queue, properties: BasicProperties(headers: headers))
+        try await channel.publish("typed", routingKey: queue, properties: AMQPProperties(headers: headers))
         _ = try await channel.get(queue, noAck: true)
     }
 
@@ -153,8 +153,8 @@ enum OwnSession: String, CaseIterable, Sendable {
         try await channel.setFlow(active: true)
     }
 
-    private static var properties: BasicProperties {
-        var properties = BasicProperties()
+    private static var properties: AMQPProperties {
+        var properties = AMQPProperties()
         properties.contentType = "application/json"
         properties.contentEncoding = "utf-8"
         properties.headers = ["host": "pi"]

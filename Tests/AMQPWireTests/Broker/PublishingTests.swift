@@ -167,14 +167,14 @@ struct PublishingTests {
 
     @Test("a returned message without confirms is an event, with all of it")
     func returnedEvent() async throws {
-        let (events, continuation) = AsyncStream.makeStream(of: ReturnedMessage.self)
+        let (events, continuation) = AsyncStream.makeStream(of: AMQPReturnedMessage.self)
         var configuration = try TestBroker.rabbitmq.configuration
         configuration.onEvent = { event in
             if case .returned(let message) = event { continuation.yield(message) }
         }
         try await AMQPConnection.withConnection(configuration) { connection in
             try await connection.withChannel { channel in
-                var properties = BasicProperties()
+                var properties = AMQPProperties()
                 properties.messageID = "lost"
                 try await channel.send(
                     [],
@@ -186,7 +186,7 @@ struct PublishingTests {
                 for await returned in events {
                     #expect(returned.replyCode == 312)
                     #expect(returned.exchange == "amq.direct" && returned.routingKey == "nobody")
-                    #expect(returned.message == Message(properties: properties, body: []))
+                    #expect(returned.message == AMQPMessage(properties: properties, body: []))
                     break
                 }
             }
@@ -197,7 +197,7 @@ struct PublishingTests {
     func receipts(broker: TestBroker) async throws {
         try await broker.withChannel { connection, channel in
             let queue = try await channel.makeQueue()
-            var receipts: [PublishReceipt] = []
+            var receipts: [AMQPPublishReceipt] = []
             for number in 0..<100 {
                 receipts.append(
                     try await channel.submit(
@@ -243,7 +243,7 @@ struct PublishingTests {
     @Test("a full queue that rejects: the publish is refused, and nothing is known to be wrong with the channel")
     func refused() async throws {
         try await TestBroker.rabbitmq.withChannel { connection, channel in
-            let arguments: FieldTable = ["x-max-length": 1, "x-overflow": "reject-publish"]
+            let arguments: AMQPTable = ["x-max-length": 1, "x-overflow": "reject-publish"]
             let queue = try await channel.makeQueue(arguments: arguments)
             try await channel.publish("fits", routingKey: queue)
             let error = await #expect(throws: AMQPError.self) {
@@ -261,10 +261,11 @@ struct PublishingTests {
     func batch(broker: TestBroker) async throws {
         try await broker.withChannel { connection, channel in
             let queue = try await channel.makeQueue()
-            let batch = (0..<50).map { OutgoingMessage([UInt8($0)], routingKey: queue) }
+            let batch = (0..<50).map { AMQPOutgoingMessage([UInt8($0)], routingKey: queue) }
             try await channel.publish(batch)
             #expect(try await channel.declareQueuePassively(queue).messageCount == 50)
-            let broken = batch + [OutgoingMessage([1], routingKey: "lost"), OutgoingMessage([1], routingKey: queue)]
+            let broken =
+                batch + [AMQPOutgoingMessage([1], routingKey: "lost"), AMQPOutgoingMessage([1], routingKey: queue)]
             let error = await #expect(throws: AMQPError.self) { try await channel.publish(broken, mandatory: true) }
             #expect(error?.code == .publishReturned)
             #expect(try await channel.declareQueuePassively(queue).messageCount == 101)
@@ -276,7 +277,7 @@ struct PublishingTests {
     func prepared(broker: TestBroker) async throws {
         try await broker.withChannel { _, channel in
             let queue = try await channel.makeQueue()
-            var properties = BasicProperties()
+            var properties = AMQPProperties()
             properties.contentType = "application/json"
             properties.headers = ["host": "pi"]
             let publisher = try channel.publisher(routingKey: queue, properties: properties, mandatory: true)
@@ -286,7 +287,7 @@ struct PublishingTests {
             try await channel.waitForConfirms()
             for text in ["1", "2", "3"] {
                 let got = try #require(try await channel.get(queue, noAck: true))
-                #expect(got.message == Message(properties: properties, body: Array(text.utf8)))
+                #expect(got.message == AMQPMessage(properties: properties, body: Array(text.utf8)))
             }
             let lost = try channel.publisher(routingKey: "lost", mandatory: true)
             let error = await #expect(throws: AMQPError.self) { try await lost.publish([1]) }
@@ -307,7 +308,7 @@ struct PublishingTests {
         }
         let connection = try await AMQPConnection.connect(peer.configuration)
         let channel = try await connection.openChannel()
-        var properties = BasicProperties()
+        var properties = AMQPProperties()
         properties.headers = ["a": 1]
         properties.deliveryMode = 2
         let prepared = try channel.publisher(exchange: "e", routingKey: "k", properties: properties, mandatory: true)
@@ -344,7 +345,7 @@ struct PublishingTests {
 
     @Test("every property and every type of header comes back as it went")
     func properties() async throws {
-        var properties = BasicProperties()
+        var properties = AMQPProperties()
         properties.contentType = "application/json"
         properties.contentEncoding = "utf-8"
         properties.deliveryMode = 2
@@ -358,7 +359,7 @@ struct PublishingTests {
         properties.userID = "guest"
         properties.appID = "test"
         properties.reserved = "reserved"
-        let leaf: FieldTable = [
+        let leaf: AMQPTable = [
             "t": true, "b": .int8(-5), "B": .uint8(200), "s": .int16(-300), "u": .uint16(60_000), "I": .int32(.min),
             "i": .uint32(.max), "l": .int64(.min), "f": .float(1.5), "d": .double(-2.25),
             "D": .decimal(.init(scale: 2, value: 314)), "S": "Zürich", "S0": "", "T": .timestamp(1_600_000_000),
@@ -382,7 +383,7 @@ struct PublishingTests {
     func expiration() async throws {
         try await TestBroker.rabbitmq.withChannel { _, channel in
             let queue = try await channel.makeQueue()
-            var properties = BasicProperties()
+            var properties = AMQPProperties()
             properties.expiration = "1"
             try await channel.publish("short", routingKey: queue, properties: properties)
             try await channel.publish("long", routingKey: queue)

@@ -64,7 +64,7 @@ struct TLSTests {
             try await connection.withChannel { channel in
                 let queue = try await channel.makeQueue()
                 // The broker takes only the name of the user who is logged in.
-                var properties = BasicProperties()
+                var properties = AMQPProperties()
                 properties.userID = "agent"
                 try await channel.publish("x", routingKey: queue, properties: properties)
             }

@@ -8,7 +8,7 @@ struct TableInteroperationTests {
     private static let repository = "/" + #filePath.split(separator: "/").dropLast(4).joined(separator: "/")
 
     /// The table of `Scripts/interoperation/tables.c`: each type, numbers at the end of their range.
-    private static let headers: FieldTable = [
+    private static let headers: AMQPTable = [
         "true": true, "false": false, "i8": .int8(.min), "u8": .uint8(.max), "i16": .int16(.min), "u16": .uint16(.max),
         "i32": .int32(.min), "u32": .uint32(.max), "i64": .int64(.min), "u64": .int64L(1 << 40), "float": .float(1.5),
         "double": .double(0.1), "decimal": .decimal(.init(scale: 2, value: 314)), "string": "Zürich", "empty": "",
@@ -30,7 +30,7 @@ struct TableInteroperationTests {
     private func withQueue(_ body: (AMQPChannel, String) async throws -> Void) async throws {
         try await TestBroker.rabbitmq.withChannel { _, channel in
             // Another connection uses it, so it cannot be exclusive.
-            let arguments: FieldTable = ["x-expires": 60_000]
+            let arguments: AMQPTable = ["x-expires": 60_000]
             let queue = try await channel.declareQueue(uniqueName("tables"), arguments: arguments).name
             try await body(channel, queue)
             _ = try await channel.deleteQueue(queue)
@@ -41,7 +41,7 @@ struct TableInteroperationTests {
         try await Shell.run([Self.repository + "/Scripts/rabbitmq-c-tables", what, "\(TestBroker.port ?? 1)", queue])
     }
 
-    private func expectEqual(_ came: FieldTable?) {
+    private func expectEqual(_ came: AMQPTable?) {
         let entries = came?.entries ?? []
         for (came, meant) in zip(entries, Self.headers.entries) { #expect(came == meant) }
         #expect(entries.count == Self.headers.entries.count)
@@ -87,11 +87,11 @@ struct TableInteroperationTests {
     @Test("are read equal by rabbitmq-c when we publish every type, and a wrong one is noticed")
     func toRabbitMQC() async throws {
         try await withQueue { channel, queue in
-            try await channel.publish("typed", routingKey: queue, properties: BasicProperties(headers: Self.headers))
+            try await channel.publish("typed", routingKey: queue, properties: AMQPProperties(headers: Self.headers))
             #expect(try await rabbitmqC("expect", queue) == "all is well\n")
             var other = Self.headers
             other["u16"] = .uint16(1)
-            try await channel.publish("typed", routingKey: queue, properties: BasicProperties(headers: other))
+            try await channel.publish("typed", routingKey: queue, properties: AMQPProperties(headers: other))
             let failure = await #expect(throws: Shell.Failure.self) { try await rabbitmqC("expect", queue) }
             #expect(failure?.description.contains("this field is another: u16") == true)
         }
@@ -102,7 +102,7 @@ struct TableInteroperationTests {
         let interpreter = try await Shell.run([Self.repository + "/Scripts/python-env"])
             .split(separator: "\n").last.map(String.init)
         try await withQueue { channel, queue in
-            try await channel.publish("typed", routingKey: queue, properties: BasicProperties(headers: Self.headers))
+            try await channel.publish("typed", routingKey: queue, properties: AMQPProperties(headers: Self.headers))
             let program = """
                 import pika
                 from datetime import datetime, timezone
@@ -127,17 +127,17 @@ struct TableInteroperationTests {
     func throughTheBroker() async throws {
         try await withQueue { channel, queue in
             // Dead-lettered messages get one more header, for which the broker writes all of them anew.
-            let arguments: FieldTable = [
+            let arguments: AMQPTable = [
                 "x-message-ttl": 0, "x-dead-letter-exchange": "", "x-dead-letter-routing-key": .string(AMQPText(queue)),
             ]
             let through = try await channel.makeQueue(arguments: arguments)
-            try await channel.publish("typed", routingKey: through, properties: BasicProperties(headers: Self.headers))
+            try await channel.publish("typed", routingKey: through, properties: AMQPProperties(headers: Self.headers))
             try await channel.expectMessages(1, in: queue)
             let delivery = try #require(try await channel.get(queue, noAck: true))
             for entry in Self.headers.entries {
                 let came = delivery.properties.headers?[entry.key]
                 // It knows one type of 64 bits.
-                let meant = entry.value == .int64L(1 << 40) ? FieldValue.int64(1 << 40) : entry.value
+                let meant = entry.value == .int64L(1 << 40) ? AMQPFieldValue.int64(1 << 40) : entry.value
                 #expect(came == meant, "\(entry.key)")
             }
         }

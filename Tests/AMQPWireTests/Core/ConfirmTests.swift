@@ -355,8 +355,8 @@ struct ReturnTests {
     @Test("of a prepared publish match by all that was prepared")
     func prepared() throws {
         let rig = try CoreRig.withChannel(confirms: true)
-        let publish = Method.BasicPublish(exchange: "x", routingKey: "k", mandatory: true)
-        let frames = try PreparedFrames(publish, properties: BasicProperties(deliveryMode: 2))
+        let publish = AMQPMethod.BasicPublish(exchange: "x", routingKey: "k", mandatory: true)
+        let frames = try PreparedFrames(publish, properties: AMQPProperties(deliveryMode: 2))
         let body: [UInt8] = [4, 5]
         let tags = try (0..<2).map { _ in
             try body.withUnsafeBytes { try rig.core.publish(frames, body: $0, on: rig.core.usableChannel(1)) }

@@ -11,7 +11,7 @@ struct ContentTests {
         (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31) }
     }
 
-    private func deliveries(_ rig: CoreRig) -> [Message] {
+    private func deliveries(_ rig: CoreRig) -> [AMQPMessage] {
         rig.takeEvents().compactMap { event in
             if case .delivered(_, _, let message) = event { message } else { nil }
         }
@@ -34,8 +34,8 @@ struct ContentTests {
 
     @Test("prepared leaves as content that was not", arguments: sizes)
     func prepared(size: Int) throws {
-        let properties = BasicProperties(contentType: "application/json", deliveryMode: 2)
-        let method = Method.BasicPublish(exchange: "x", routingKey: "k")
+        let properties = AMQPProperties(contentType: "application/json", deliveryMode: 2)
+        let method = AMQPMethod.BasicPublish(exchange: "x", routingKey: "k")
         let plain = try CoreRig.withChannel(frameMax: UInt32(Self.frameMax))
         let prepared = try CoreRig.withChannel(frameMax: UInt32(Self.frameMax))
         try plain.publish(body(size), properties: properties)
@@ -51,8 +51,8 @@ struct ContentTests {
     @Test("whose properties do not fit a frame is refused whole, prepared or not")
     func properties() throws {
         let rig = try CoreRig.withChannel(confirms: true, frameMax: UInt32(Self.frameMax))
-        let headers: FieldTable = ["long": .string(AMQPText(String(repeating: "h", count: Self.frameMax)))]
-        let large = BasicProperties(headers: headers)
+        let headers: AMQPTable = ["long": .string(AMQPText(String(repeating: "h", count: Self.frameMax)))]
+        let large = AMQPProperties(headers: headers)
         let error = #expect(throws: AMQPError.self) { try rig.publish([1], properties: large) }
         #expect(error?.code == .invalidArgument && error?.delivery == .notSent)
         let frames = try PreparedFrames(.init(routingKey: "k"), properties: large)
@@ -77,7 +77,7 @@ struct ContentTests {
                 rig.receive(PeerCodec.body(1, Array(whole[start..<min(size, start + piece)])))
             }
             let messages = deliveries(rig)
-            #expect(messages == [Message(properties: BasicProperties(deliveryMode: 2), body: whole)])
+            #expect(messages == [AMQPMessage(properties: AMQPProperties(deliveryMode: 2), body: whole)])
             #expect(rig.statistics.messagesReceived == 1)
             rig.finish()
         }
@@ -187,11 +187,11 @@ struct ContentTests {
         #expect(rig.statistics.framesSent == before + 2)
         try rig.publish([UInt8](repeating: 1, count: 5_000))
         #expect(rig.statistics.framesSent == before + 6)
-        var properties = BasicProperties()
-        properties.headers = ["large": FieldValue(String(repeating: "x", count: 5_000))]
+        var properties = AMQPProperties()
+        properties.headers = ["large": AMQPFieldValue(String(repeating: "x", count: 5_000))]
         #expect(throws: AMQPError.self) { try rig.publish([1], properties: properties) }
         #expect(rig.statistics.framesSent == before + 6)
-        let prepared = try PreparedFrames(.init(routingKey: "k"), properties: BasicProperties())
+        let prepared = try PreparedFrames(.init(routingKey: "k"), properties: AMQPProperties())
         let channel = try rig.core.usableChannel(1)
         _ = try [1].withUnsafeBytes { try rig.core.publish(prepared, body: $0, on: channel) }
         rig.settle()

@@ -4,10 +4,10 @@ import Testing
 
 @Suite("Calls on a channel")
 struct CoreCallTests {
-    private let declare = Method.queueDeclare(.init(queue: "q"))
+    private let declare = AMQPMethod.queueDeclare(.init(queue: "q"))
 
     @Test("get the reply that answers them", arguments: ReactionTableTests.requests)
-    func replies(request: Method) throws {
+    func replies(request: AMQPMethod) throws {
         let rig = try CoreRig.withChannel()
         let call = try rig.call(request)
         #expect(rig.takeSent().map(\.method) == [request.id])
@@ -110,7 +110,7 @@ struct CoreCallTests {
     @Test("of the connection itself fail with it")
     func updateSecret() throws {
         let rig = try CoreRig.withChannel()
-        let first = try rig.call(.connectionUpdateSecret(.init(newSecret: Secret("token"))), 0)
+        let first = try rig.call(.connectionUpdateSecret(.init(newSecret: AMQPSecret("token"))), 0)
         rig.receive(.connectionUpdateSecretOk)
         #expect(rig.reply(first)?.id == .connectionUpdateSecretOk)
         let second = try rig.call(.connectionUpdateSecret(.init()), 0)

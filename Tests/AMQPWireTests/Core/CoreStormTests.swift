@@ -19,7 +19,7 @@ struct CoreStormTests {
     private static func fromBroker(_ rig: CoreRig, _ random: inout SplitMix64, wild: Bool) {
         let channel = UInt16.random(in: 0...4, using: &random)
         switch Int.random(in: 0..<12, using: &random) {
-        case 0 where wild: rig.receive(random.element(of: MethodID.allCases), channel, values(&random))
+        case 0 where wild: rig.receive(random.element(of: AMQPMethodID.allCases), channel, values(&random))
         case 1 where wild: rig.receive(PeerCodec.header(channel, bodySize: UInt64.random(in: 0...9, using: &random)))
         case 2 where wild: rig.receive(PeerCodec.body(channel, [1, 2]))
         case 3 where wild:
@@ -52,7 +52,7 @@ struct CoreStormTests {
         }
         guard let ledger = channel.ledger, ledger.outstanding > 0, channel.phase == .open else { return }
         let tag = UInt64.random(in: ledger.firstPending..<ledger.nextTag, using: &random)
-        let id: MethodID = Int.random(in: 0..<4, using: &random) == 0 ? .basicNack : .basicAck
+        let id: AMQPMethodID = Int.random(in: 0..<4, using: &random) == 0 ? .basicNack : .basicAck
         rig.receive(id, number, [.number(tag), Bool.random(using: &random) ? 1 : 0])
     }
 

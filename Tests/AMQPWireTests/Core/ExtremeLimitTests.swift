@@ -10,19 +10,19 @@ struct ExtremeLimitTests {
         arguments: 1...9 as ClosedRange<UInt32>
     )
     func tinyFrames(maxFrameSize: UInt32) {
-        var encoder = FrameEncoder(maxFrameSize: maxFrameSize)
+        var encoder = AMQPFrameEncoder(maxFrameSize: maxFrameSize)
         [1, 2, 3].withUnsafeBytes { (octets: UnsafeRawBufferPointer) in
             encoder.append(body: UnsafeRawBufferPointer(rebasing: octets.prefix(3)), channel: 1)
         }
         let octets = encoder.bytes.copy()
-        #expect(octets.count == 3 * Int(FrameEncoder.smallestBodyFrame))
+        #expect(octets.count == 3 * Int(AMQPFrameEncoder.smallestBodyFrame))
         #expect(PeerCodec.frames(octets).allSatisfy { $0.type == 3 && $0.payload.count == 1 })
     }
 
     @Test("tables are read to a depth that fits a small stack, however deep they may be nested")
     func nesting() {
         for (levels, isRead) in [
-            (WireLimits.deepestNesting - 1, true), (WireLimits.deepestNesting, false), (9_000, false),
+            (AMQPWireLimits.deepestNesting - 1, true), (AMQPWireLimits.deepestNesting, false), (9_000, false),
         ] {
             var entries: [UInt8] = []
             for _ in 0..<levels {
@@ -30,13 +30,13 @@ struct ExtremeLimitTests {
                     [1, UInt8(ascii: "k"), UInt8(ascii: "F")] + PeerCodec.bigEndian(UInt64(entries.count), 4) + entries
             }
             let frame = PeerCodec.method(.queueDeclare, 1, [0, "q", 0, .octets(entries)])
-            var decoder = FrameDecoder(limits: WireLimits(frameSize: 0, nesting: .max, tableSize: .max))
+            var decoder = AMQPFrameDecoder(limits: AMQPWireLimits(frameSize: 0, nesting: .max, tableSize: .max))
             decoder.append(frame)
             if isRead {
                 #expect(throws: Never.self) { try decoder.next() }
             } else {
-                let error = #expect(throws: WireError.self) { try decoder.next() }
-                #expect(error?.code == .nestingTooDeep(limit: WireLimits.deepestNesting))
+                let error = #expect(throws: AMQPWireError.self) { try decoder.next() }
+                #expect(error?.code == .nestingTooDeep(limit: AMQPWireLimits.deepestNesting))
             }
         }
     }

@@ -30,7 +30,7 @@ struct HandshakeTests {
             Issue.record("not opened")
             return
         }
-        #expect(outcome.limits == ConnectionLimits(channelMax: 2_047, frameMax: 131_072, heartbeat: 0))
+        #expect(outcome.limits == AMQPConnectionLimits(channelMax: 2_047, frameMax: 131_072, heartbeat: 0))
         #expect(outcome.mechanism == .plain)
         rig.finish()
     }
@@ -107,7 +107,7 @@ struct HandshakeTests {
     func negotiation(ours: [UInt64], theirs: [UInt64], agreed: [UInt64]) throws {
         let rig = CoreRig(
             settings {
-                $0.limits = ConnectionLimits(
+                $0.limits = AMQPConnectionLimits(
                     channelMax: UInt16(ours[0]),
                     frameMax: UInt32(ours[1]),
                     heartbeat: UInt16(ours[2])

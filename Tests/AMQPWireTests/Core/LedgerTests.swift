@@ -176,21 +176,21 @@ struct MomentTests {
 struct TopologyTests {
     private func topology() -> Topology {
         var topology = Topology()
-        topology.declared(Method.ExchangeDeclare(exchange: "x", type: "topic"))
-        topology.declared(Method.ExchangeDeclare(exchange: "y", type: "fanout"))
-        topology.declared(Method.QueueDeclare(queue: "q"), name: "q")
-        topology.bound(Method.QueueBind(queue: "q", exchange: "x", routingKey: "k"))
-        topology.bound(Method.ExchangeBind(destination: "y", source: "x", routingKey: "k"))
+        topology.declared(AMQPMethod.ExchangeDeclare(exchange: "x", type: "topic"))
+        topology.declared(AMQPMethod.ExchangeDeclare(exchange: "y", type: "fanout"))
+        topology.declared(AMQPMethod.QueueDeclare(queue: "q"), name: "q")
+        topology.bound(AMQPMethod.QueueBind(queue: "q", exchange: "x", routingKey: "k"))
+        topology.bound(AMQPMethod.ExchangeBind(destination: "y", source: "x", routingKey: "k"))
         return topology
     }
 
     @Test("is kept once, in its last form, and in order")
     func kept() {
         var topology = topology()
-        topology.declared(Method.ExchangeDeclare(exchange: "x", type: "topic", durable: true))
-        topology.declared(Method.QueueDeclare(queue: "q", durable: true), name: "q")
-        topology.bound(Method.QueueBind(queue: "q", exchange: "x", routingKey: "k"))
-        topology.bound(Method.ExchangeBind(destination: "y", source: "x", routingKey: "k"))
+        topology.declared(AMQPMethod.ExchangeDeclare(exchange: "x", type: "topic", durable: true))
+        topology.declared(AMQPMethod.QueueDeclare(queue: "q", durable: true), name: "q")
+        topology.bound(AMQPMethod.QueueBind(queue: "q", exchange: "x", routingKey: "k"))
+        topology.bound(AMQPMethod.ExchangeBind(destination: "y", source: "x", routingKey: "k"))
         #expect(topology.exchanges.map(\.exchange) == ["y", "x"])
         #expect(topology.exchanges.last?.durable == true)
         #expect(topology.queues.map(\.declaration.durable) == [true])
@@ -201,9 +201,9 @@ struct TopologyTests {
     @Test("leaves out what was only asked for, and the default exchange")
     func passive() {
         var topology = Topology()
-        topology.declared(Method.ExchangeDeclare(exchange: "x", passive: true))
-        topology.declared(Method.ExchangeDeclare(exchange: ""))
-        topology.declared(Method.QueueDeclare(queue: "q", passive: true), name: "q")
+        topology.declared(AMQPMethod.ExchangeDeclare(exchange: "x", passive: true))
+        topology.declared(AMQPMethod.ExchangeDeclare(exchange: ""))
+        topology.declared(AMQPMethod.QueueDeclare(queue: "q", passive: true), name: "q")
         #expect(topology.isEmpty)
     }
 
@@ -223,20 +223,20 @@ struct TopologyTests {
     @Test("loses a binding that is undone, and no other")
     func unbound() {
         var topology = topology()
-        topology.bound(Method.QueueBind(queue: "q", exchange: "x", routingKey: "k", arguments: ["a": 1]))
-        topology.unbound(Method.QueueUnbind(queue: "q", exchange: "x", routingKey: "other"))
+        topology.bound(AMQPMethod.QueueBind(queue: "q", exchange: "x", routingKey: "k", arguments: ["a": 1]))
+        topology.unbound(AMQPMethod.QueueUnbind(queue: "q", exchange: "x", routingKey: "other"))
         #expect(topology.queueBindings.count == 2)
-        topology.unbound(Method.QueueUnbind(queue: "q", exchange: "x", routingKey: "k"))
+        topology.unbound(AMQPMethod.QueueUnbind(queue: "q", exchange: "x", routingKey: "k"))
         #expect(topology.queueBindings.map(\.arguments) == [["a": 1]])
-        topology.unbound(Method.ExchangeUnbind(destination: "y", source: "x", routingKey: "k"))
+        topology.unbound(AMQPMethod.ExchangeUnbind(destination: "y", source: "x", routingKey: "k"))
         #expect(topology.exchangeBindings.isEmpty)
     }
 
     @Test("follows a queue that the broker names anew")
     func renamed() {
         var topology = topology()
-        topology.declared(Method.QueueDeclare(queue: "", exclusive: true), name: "amq.gen-1")
-        topology.bound(Method.QueueBind(queue: "amq.gen-1", exchange: "x", routingKey: "#"))
+        topology.declared(AMQPMethod.QueueDeclare(queue: "", exclusive: true), name: "amq.gen-1")
+        topology.bound(AMQPMethod.QueueBind(queue: "amq.gen-1", exchange: "x", routingKey: "#"))
         #expect(topology.queues.map(\.isServerNamed) == [false, true])
         topology.renamed("amq.gen-1", to: "amq.gen-2")
         #expect(topology.queues.map(\.name) == ["q", "amq.gen-2"])
@@ -247,8 +247,8 @@ struct TopologyTests {
     @Test("loses a queue that deletes itself with its last consumer")
     func autoDeletedQueue() {
         var topology = topology()
-        topology.declared(Method.QueueDeclare(queue: "auto", autoDelete: true), name: "auto")
-        topology.bound(Method.QueueBind(queue: "auto", exchange: "x", routingKey: "#"))
+        topology.declared(AMQPMethod.QueueDeclare(queue: "auto", autoDelete: true), name: "auto")
+        topology.bound(AMQPMethod.QueueBind(queue: "auto", exchange: "x", routingKey: "#"))
         topology.consumerEnded(queue: "auto", othersConsume: true)
         topology.consumerEnded(queue: "q", othersConsume: false)
         topology.consumerEnded(queue: "unknown", othersConsume: false)
@@ -260,22 +260,22 @@ struct TopologyTests {
 
     /// What takes the last binding away from exchange "auto".
     private static let endings: [@Sendable (inout Topology) -> Void] = [
-        { $0.unbound(Method.QueueUnbind(queue: "q", exchange: "auto", routingKey: "k")) }, { $0.deletedQueue("q") },
+        { $0.unbound(AMQPMethod.QueueUnbind(queue: "q", exchange: "auto", routingKey: "k")) }, { $0.deletedQueue("q") },
     ]
 
     @Test("loses an exchange that deletes itself with its last binding, and what was bound to that")
     func autoDeletedExchange() {
         for ending in Self.endings {
             var topology = topology()
-            topology.declared(Method.ExchangeDeclare(exchange: "first", type: "topic", autoDelete: true))
-            topology.declared(Method.ExchangeDeclare(exchange: "auto", type: "topic", autoDelete: true))
-            topology.declared(Method.ExchangeDeclare(exchange: "unused", type: "topic", autoDelete: true))
-            topology.bound(Method.ExchangeBind(destination: "auto", source: "first", routingKey: "k"))
-            topology.bound(Method.QueueBind(queue: "q", exchange: "auto", routingKey: "k"))
-            topology.bound(Method.ExchangeBind(destination: "y", source: "auto", routingKey: "k"))
+            topology.declared(AMQPMethod.ExchangeDeclare(exchange: "first", type: "topic", autoDelete: true))
+            topology.declared(AMQPMethod.ExchangeDeclare(exchange: "auto", type: "topic", autoDelete: true))
+            topology.declared(AMQPMethod.ExchangeDeclare(exchange: "unused", type: "topic", autoDelete: true))
+            topology.bound(AMQPMethod.ExchangeBind(destination: "auto", source: "first", routingKey: "k"))
+            topology.bound(AMQPMethod.QueueBind(queue: "q", exchange: "auto", routingKey: "k"))
+            topology.bound(AMQPMethod.ExchangeBind(destination: "y", source: "auto", routingKey: "k"))
             ending(&topology)
             #expect(topology.exchanges.map(\.exchange) == ["x", "y", "first", "auto", "unused"])
-            topology.unbound(Method.ExchangeUnbind(destination: "y", source: "auto", routingKey: "k"))
+            topology.unbound(AMQPMethod.ExchangeUnbind(destination: "y", source: "auto", routingKey: "k"))
             #expect(topology.exchanges.map(\.exchange) == ["x", "y", "unused"])
             #expect(topology.exchangeBindings.allSatisfy { $0.source == "x" })
         }

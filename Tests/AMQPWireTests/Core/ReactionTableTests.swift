@@ -46,7 +46,7 @@ struct ReactionTableTests {
         case closed
     }
 
-    static func rig(_ place: Place, _ id: MethodID) throws -> (rig: CoreRig, channel: UInt16)? {
+    static func rig(_ place: Place, _ id: AMQPMethodID) throws -> (rig: CoreRig, channel: UInt16)? {
         let rig = CoreRig()
         switch place {
         case .greeting: return (rig, 0)
@@ -115,7 +115,7 @@ struct ReactionTableTests {
     }
 
     /// All methods on a channel that have a reply.
-    static let requests: [Method] = [
+    static let requests: [AMQPMethod] = [
         .channelFlow(.init()), .exchangeDeclare(.init()), .exchangeDelete(.init()), .exchangeBind(.init()),
         .exchangeUnbind(.init()), .queueDeclare(.init()), .queueBind(.init()), .queueUnbind(.init()),
         .queuePurge(.init()), .queueDelete(.init()), .basicQos(.init()), .basicConsume(.init()), .basicCancel(.init()),
@@ -123,7 +123,7 @@ struct ReactionTableTests {
         .confirmSelect(.init()),
     ]
 
-    static func values(_ id: MethodID) -> [PeerValue] {
+    static func values(_ id: AMQPMethodID) -> [PeerValue] {
         switch id {
         case .connectionStart: CoreRig.start
         case .connectionTune: [2_047, 131_072, 0]
@@ -132,7 +132,7 @@ struct ReactionTableTests {
         }
     }
 
-    static func reaction(_ place: Place, _ id: MethodID) throws -> Character {
+    static func reaction(_ place: Place, _ id: AMQPMethodID) throws -> Character {
         guard let (rig, channel) = try rig(place, id) else { return "-" }
         let wasOver = rig.end != nil
         let answered = rig.answers.count
@@ -161,7 +161,7 @@ struct ReactionTableTests {
     @Test("is taken, ignored or answered by the close that the table names")
     func table() throws {
         var lines: [String] = []
-        for id in MethodID.allCases {
+        for id in AMQPMethodID.allCases {
             let cells = try Place.allCases.map { String(try Self.reaction($0, id)) }
             lines.append(id.name + String(repeating: " ", count: 29 - id.name.count) + cells.joined(separator: " "))
         }

@@ -55,7 +55,7 @@ private struct ReplayedSession {
 private struct Replay {
     let rig: CoreRig
     private var calls: [WaiterID] = []
-    private var publish: (method: Method.BasicPublish, channel: UInt16, header: ContentHeader?, body: [UInt8])?
+    private var publish: (method: AMQPMethod.BasicPublish, channel: UInt16, header: AMQPContentHeader?, body: [UInt8])?
     private(set) var problems: [String] = []
 
     init(_ recording: ReplayedSession) throws {
@@ -63,14 +63,14 @@ private struct Replay {
         for frame in try Self.frames(recording.client) {
             switch frame.payload {
             case .method(.connectionStartOk(let startOk)):
-                let mechanism = SASLMechanism(rawValue: startOk.mechanism.string)
+                let mechanism = AMQPSASLMechanism(rawValue: startOk.mechanism.string)
                 options.handshake.mechanisms = [mechanism ?? .plain]
                 let parts = startOk.response.octets.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
                 if mechanism == .plain, parts.count == 2 {
                     options.handshake.credentials = AMQPCredentials(user: parts[0], password: parts[1])
                 }
             case .method(.connectionTuneOk(let tuneOk)):
-                options.handshake.limits = ConnectionLimits(
+                options.handshake.limits = AMQPConnectionLimits(
                     channelMax: tuneOk.channelMax,
                     frameMax: tuneOk.frameMax,
                     heartbeat: tuneOk.heartbeat
@@ -82,10 +82,10 @@ private struct Replay {
         rig = CoreRig(options)
     }
 
-    static func frames(_ octets: [UInt8]) throws -> [Frame] {
-        var decoder = FrameDecoder(limits: WireLimits(frameSize: 0))
+    static func frames(_ octets: [UInt8]) throws -> [AMQPFrame] {
+        var decoder = AMQPFrameDecoder(limits: AMQPWireLimits(frameSize: 0))
         decoder.append(octets)
-        var frames: [Frame] = []
+        var frames: [AMQPFrame] = []
         while let frame = try decoder.next() { frames.append(frame) }
         return frames
     }
@@ -107,7 +107,7 @@ private struct Replay {
         }
     }
 
-    private mutating func act(_ frame: Frame) throws {
+    private mutating func act(_ frame: AMQPFrame) throws {
         switch frame.payload {
         case .protocolHeader, .heartbeat: break
         case .header(let header):
@@ -122,7 +122,7 @@ private struct Replay {
         }
     }
 
-    private mutating func act(_ method: Method, _ channel: UInt16) throws {
+    private mutating func act(_ method: AMQPMethod, _ channel: UInt16) throws {
         switch method {
         case .connectionStartOk, .connectionTuneOk, .connectionOpen, .connectionCloseOk, .channelCloseOk,
             .connectionSecureOk, .channelFlowOk, .basicCancelOk:
@@ -143,7 +143,7 @@ private struct Replay {
         }
     }
 
-    private static func isWithoutWait(_ method: Method) -> Bool {
+    private static func isWithoutWait(_ method: AMQPMethod) -> Bool {
         switch method {
         case .queueDeclare(let declare): declare.noWait
         case .basicConsume(let consume): consume.noWait

@@ -34,7 +34,7 @@ struct BrokerSettingsTests {
         try await channel.declareQueue("alarm", durable: true)
         try await broker.control("set_vm_memory_high_watermark", "0.0001")
         // The alarm reaches the connection some time after, and shows with the next publish.
-        var receipts: [PublishReceipt] = []
+        var receipts: [AMQPPublishReceipt] = []
         while !events.lines.contains("blocked") {
             receipts.append(try await channel.submit(Array("\(receipts.count)".utf8), routingKey: "alarm"))
             try await Task.sleep(for: .milliseconds(10))
@@ -115,7 +115,7 @@ struct BrokerSettingsTests {
                 try await delivery.ack()
             }
         }
-        let persistent = BasicProperties(deliveryMode: 2)
+        let persistent = AMQPProperties(deliveryMode: 2)
         try await channel.publish("before", routingKey: "encrypted", properties: persistent)
         try await broker.restart(kill: true)
         await events.wait(for: "recovered")

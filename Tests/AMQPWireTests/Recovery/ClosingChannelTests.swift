@@ -13,7 +13,7 @@ struct ClosingChannelTests {
     private func closing(
         _ broker: PlayedBroker,
         isUnconfirmed: Bool = true,
-        _ body: (AMQPChannel, PublishReceipt) async throws -> Void
+        _ body: (AMQPChannel, AMQPPublishReceipt) async throws -> Void
     ) async throws {
         let configuration = try AMQPConfiguration.quick(broker.uri, events) {
             $0.recovery?.resendsUnconfirmed = true

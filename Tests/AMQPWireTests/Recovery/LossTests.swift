@@ -325,7 +325,7 @@ struct LostPublishTests {
         )
         let channel = try await connection.openChannel()
         let prepared = try channel.publisher(routingKey: "q")
-        var receipts: [PublishReceipt] = []
+        var receipts: [AMQPPublishReceipt] = []
         for number in 1...2 { receipts.append(try await channel.submit(Array("\(number)".utf8), routingKey: "q")) }
         try await receipts[0].confirmed()
         receipts.append(try await channel.submit(Array("3".utf8), routingKey: "q"))

@@ -63,7 +63,7 @@ struct RestartTests {
         let publisher = Task {
             let publisher = try output.publisher(
                 routingKey: "through-restart",
-                properties: BasicProperties(deliveryMode: 2)
+                properties: AMQPProperties(deliveryMode: 2)
             )
             for number in 0..<count { try await publisher.submit(Array("\(number)".utf8)) }
             try await output.waitForConfirms()
@@ -118,7 +118,7 @@ struct RestartTests {
                             try await channel.publish(
                                 "\(id)",
                                 routingKey: "confirmed",
-                                properties: BasicProperties(deliveryMode: 2)
+                                properties: AMQPProperties(deliveryMode: 2)
                             )
                             let count = outcome.confirmed.withLock { confirmed in
                                 confirmed.insert(id)

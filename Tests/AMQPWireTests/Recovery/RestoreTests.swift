@@ -299,7 +299,7 @@ struct RestoreTests {
         let broker = try PlayedBroker()
         let connection = try await AMQPConnection.connect(.quick(broker.uri, events))
         let channel = try await connection.openChannel()
-        let reader = Task { () -> Delivery? in
+        let reader = Task { () -> AMQPDelivery? in
             for try await delivery in channel.consume("q", consumerTag: "acked") { return delivery }
             return nil
         }

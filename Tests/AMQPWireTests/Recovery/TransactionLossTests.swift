@@ -8,7 +8,7 @@ struct TransactionLossTests {
     let events = EventLog()
 
     /// A channel with a publish in its transaction, and a call that keeps what comes after it waiting.
-    private func connect(_ broker: PlayedBroker) async throws -> (AMQPChannel, Task<DeclaredQueue, any Error>) {
+    private func connect(_ broker: PlayedBroker) async throws -> (AMQPChannel, Task<AMQPDeclaredQueue, any Error>) {
         let connection = try await AMQPConnection.connect(.quick(broker.uri, events))
         let channel = try await connection.openChannel()
         try await channel.selectTransactions()

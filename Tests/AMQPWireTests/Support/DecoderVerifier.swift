@@ -4,18 +4,18 @@ import Testing
 
 /// What came of decoding a stream to its end or its first error.
 struct Decoding: Sendable {
-    var frames: [Frame] = []
-    var error: WireError?
+    var frames: [AMQPFrame] = []
+    var error: AMQPWireError?
     /// Octets that were taken and are in no frame.
     var pending = 0
 }
 
 /// Decodes `stream`, given to the decoder in pieces of `size` octets.
-func decode(_ stream: [UInt8], piecesOf size: Int = .max, limits: WireLimits = WireLimits()) -> Decoding {
-    var decoder = FrameDecoder(limits: limits)
+func decode(_ stream: [UInt8], piecesOf size: Int = .max, limits: AMQPWireLimits = AMQPWireLimits()) -> Decoding {
+    var decoder = AMQPFrameDecoder(limits: limits)
     var decoding = Decoding()
     var rest = stream[...]
-    do throws(WireError) {
+    do throws(AMQPWireError) {
         repeat {
             let piece = rest.prefix(size)
             rest = rest[piece.endIndex...]
@@ -41,7 +41,7 @@ func decode(_ stream: [UInt8], piecesOf size: Int = .max, limits: WireLimits = W
 @discardableResult
 func verify(
     _ stream: [UInt8],
-    limits: WireLimits = WireLimits(),
+    limits: AMQPWireLimits = AMQPWireLimits(),
     sourceLocation: SourceLocation = #_sourceLocation
 ) -> Decoding {
     let whole = decode(stream, limits: limits)
@@ -72,9 +72,9 @@ func verify(
     return whole
 }
 
-private func verifyReencoding(_ frames: [Frame], sourceLocation: SourceLocation) {
+private func verifyReencoding(_ frames: [AMQPFrame], sourceLocation: SourceLocation) {
     for frame in frames {
-        do throws(WireError) {
+        do throws(AMQPWireError) {
             let once = try encode(frame)
             // A body frame without octets is read, but never written.
             if once.isEmpty, case .body([]) = frame.payload { continue }
@@ -97,8 +97,8 @@ private func verifyReencoding(_ frames: [Frame], sourceLocation: SourceLocation)
 }
 
 /// The octets that the encoder makes of a decoded frame.
-func encode(_ frame: Frame, maxFrameSize: UInt32 = 131_072) throws(WireError) -> [UInt8] {
-    var encoder = FrameEncoder(maxFrameSize: maxFrameSize)
+func encode(_ frame: AMQPFrame, maxFrameSize: UInt32 = 131_072) throws(AMQPWireError) -> [UInt8] {
+    var encoder = AMQPFrameEncoder(maxFrameSize: maxFrameSize)
     switch frame.payload {
     case .protocolHeader: encoder.appendProtocolHeader()
     case .method(let method): try encoder.append(method, channel: frame.channel)
@@ -110,22 +110,22 @@ func encode(_ frame: Frame, maxFrameSize: UInt32 = 131_072) throws(WireError) ->
 }
 
 /// Equality that holds for not-a-number too: where values differ, their octets decide.
-private func sameFrames(_ left: [Frame], _ right: [Frame]) -> Bool {
+private func sameFrames(_ left: [AMQPFrame], _ right: [AMQPFrame]) -> Bool {
     left.count == right.count && zip(left, right).allSatisfy { $0 == $1 || isSameOnTheWire($0, $1) }
 }
 
-private func isSameOnTheWire(_ left: Frame, _ right: Frame) -> Bool {
+private func isSameOnTheWire(_ left: AMQPFrame, _ right: AMQPFrame) -> Bool {
     guard left.offset == right.offset, left.size == right.size, left.channel == right.channel else { return false }
     guard left.notes == right.notes, let octets = try? encode(left) else { return false }
     return octets == (try? encode(right))
 }
 
-/// Expects that `body` throws a `WireError` and returns it.
+/// Expects that `body` throws a `AMQPWireError` and returns it.
 func wireError(
     sourceLocation: SourceLocation = #_sourceLocation,
-    _ body: () throws(WireError) -> Void
-) -> WireError? {
-    do throws(WireError) {
+    _ body: () throws(AMQPWireError) -> Void
+) -> AMQPWireError? {
+    do throws(AMQPWireError) {
         try body()
         Issue.record("no error", sourceLocation: sourceLocation)
         return nil

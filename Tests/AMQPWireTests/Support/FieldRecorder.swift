@@ -18,8 +18,8 @@ struct FieldRecorder: FieldCoder {
     mutating func bit(_ name: StaticString, _ value: inout Bool) { note(name, "bit") }
     mutating func shortString(_ name: StaticString, _ value: inout AMQPText) { note(name, "shortstr") }
     mutating func longString(_ name: StaticString, _ value: inout AMQPText) { note(name, "longstr") }
-    mutating func secret(_ name: StaticString, _ value: inout Secret) { note(name, "longstr") }
-    mutating func table(_ name: StaticString, _ value: inout FieldTable) { note(name, "table") }
+    mutating func secret(_ name: StaticString, _ value: inout AMQPSecret) { note(name, "longstr") }
+    mutating func table(_ name: StaticString, _ value: inout AMQPTable) { note(name, "table") }
     mutating func property(_ name: StaticString, _ value: inout AMQPText) { note(name, "shortstr") }
     mutating func propertyFlags(_ flags: inout UInt16) { self.flags = flags }
 }

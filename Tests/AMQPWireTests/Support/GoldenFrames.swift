@@ -7,7 +7,7 @@ struct GoldenFrame: Sendable, CustomTestStringConvertible {
     let name: String
     let octets: [UInt8]
     let channel: UInt16
-    let payload: Frame.Payload
+    let payload: AMQPFrame.Payload
 
     var testDescription: String { name }
 }
@@ -32,13 +32,15 @@ let goldenFrames: [GoldenFrame] =
             name: "header with all properties",
             octets: frame(2, channel: 4, allPropertiesWords),
             channel: 4,
-            payload: .header(ContentHeader(bodySize: 0x0102_0304_0506_0708, weight: 0x090a, properties: allProperties))
+            payload: .header(
+                AMQPContentHeader(bodySize: 0x0102_0304_0506_0708, weight: 0x090a, properties: allProperties)
+            )
         ),
         GoldenFrame(
             name: "header without properties",
             octets: frame(2, channel: 5, "003c 0000 0000000000000000 0000"),
             channel: 5,
-            payload: .header(ContentHeader(bodySize: 0))
+            payload: .header(AMQPContentHeader(bodySize: 0))
         ),
         GoldenFrame(
             name: "body",
@@ -50,11 +52,11 @@ let goldenFrames: [GoldenFrame] =
     ]
 
 /// A table that has a value of each type, a nested table and array, a repeated key, and text that is not UTF-8.
-let everyValue: FieldTable = [
+let everyValue: AMQPTable = [
     "yes": .boolean(true), "no": .boolean(false), "int8": .int8(-2), "uint8": .uint8(0xFE), "int16": .int16(-300),
     "uint16": .uint16(0xFEDC), "int32": .int32(-70_000), "uint32": .uint32(0xFEDC_BA98),
     "int64": .int64(-5_000_000_000), "int64L": .int64L(-6_000_000_000), "float": .float(0.1), "double": .double(-0.5),
-    "decimal": .decimal(FieldDecimal(scale: 2, value: 2345)), "text": "hé",
+    "decimal": .decimal(AMQPDecimal(scale: 2, value: 2345)), "text": "hé",
     "array": [.int8(6), .boolean(true), "foo", ["nested": [:]], []],
     "time": .timestamp(0x0000_013c_0027_db17), "table": ["foo": "bar", "foo": .void],
     "bytes": .bytes([0, 1, 0xFE, 0xFF]), "void": .void,
@@ -85,7 +87,7 @@ let everyValueWords = """
     """
 
 /// All fourteen properties, none with its default.
-let allProperties = BasicProperties(
+let allProperties = AMQPProperties(
     contentType: "text/plain",
     contentEncoding: "gzip",
     headers: ["key": "value"],

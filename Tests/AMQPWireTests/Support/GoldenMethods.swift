@@ -4,10 +4,10 @@ import Testing
 
 /// A method with a distinctive value in each field, and its payload as words.
 struct GoldenMethod: Sendable, CustomTestStringConvertible {
-    let method: Method
+    let method: AMQPMethod
     let words: String
 
-    init(_ method: Method, _ words: String) {
+    init(_ method: AMQPMethod, _ words: String) {
         self.method = method
         self.words = words
     }
@@ -21,7 +21,7 @@ struct GoldenMethod: Sendable, CustomTestStringConvertible {
     var frame: [UInt8] { AMQPWireTests.frame(1, channel: Self.channel, words) }
 }
 
-/// Every method once, in the order of ``MethodID``.
+/// Every method once, in the order of ``AMQPMethodID``.
 let goldenMethods: [GoldenMethod] =
     connectionMethods + channelMethods + exchangeMethods + queueMethods
     + basicMethods + transactionMethods + confirmMethods
@@ -48,14 +48,14 @@ private let connectionMethods: [GoldenMethod] = [
             .init(
                 clientProperties: ["product": "psistats"],
                 mechanism: "EXTERNAL",
-                response: Secret(octets: [0, 0x75, 0, 0x70]),
+                response: AMQPSecret(octets: [0, 0x75, 0, 0x70]),
                 locale: "fr_FR"
             )
         ),
         "000a 000b 4{ 1'product' 'S' 4'psistats' } 1'EXTERNAL' 4{ 00 'u' 00 'p' } 1'fr_FR'"
     ),
-    GoldenMethod(.connectionSecure(.init(challenge: Secret("why?"))), "000a 0014 4'why?'"),
-    GoldenMethod(.connectionSecureOk(.init(response: Secret("because"))), "000a 0015 4'because'"),
+    GoldenMethod(.connectionSecure(.init(challenge: AMQPSecret("why?"))), "000a 0014 4'why?'"),
+    GoldenMethod(.connectionSecureOk(.init(response: AMQPSecret("because"))), "000a 0015 4'because'"),
     GoldenMethod(
         .connectionTune(.init(channelMax: 0x1234, frameMax: 0x5678_9abc, heartbeat: 0xdef0)),
         "000a 001e 1234 56789abc def0"
@@ -77,7 +77,7 @@ private let connectionMethods: [GoldenMethod] = [
     GoldenMethod(.connectionBlocked(.init(reason: "low on memory")), "000a 003c 1'low on memory'"),
     GoldenMethod(.connectionUnblocked(.init()), "000a 003d"),
     GoldenMethod(
-        .connectionUpdateSecret(.init(newSecret: Secret("token"), reason: "expires soon")),
+        .connectionUpdateSecret(.init(newSecret: AMQPSecret("token"), reason: "expires soon")),
         "000a 0046 4'token' 1'expires soon'"
     ),
     GoldenMethod(.connectionUpdateSecretOk(.init()), "000a 0047"),

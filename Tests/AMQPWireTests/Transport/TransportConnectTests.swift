@@ -274,7 +274,7 @@ struct TransportConnectTests {
     @Test("without the trait TLS, asking for it is an error that says how to get it")
     func noTLS() async throws {
         let listener = try LoopbackListener()
-        let error = try #require(await connectFailure(to: listener.target, tls: TLSConfiguration()))
+        let error = try #require(await connectFailure(to: listener.target, tls: AMQPTLSConfiguration()))
         #expect(error.phase == .tls)
         #expect(error.detail.contains("package trait TLS"))
     }

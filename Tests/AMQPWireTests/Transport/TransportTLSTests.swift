@@ -13,13 +13,13 @@ struct TransportTLSTests {
         certificates = try TransportCertificates.made.get()
     }
 
-    private func trusting(_ file: String = "ca.pem") -> TLSConfiguration {
-        TLSConfiguration(caFile: certificates.path(file))
+    private func trusting(_ file: String = "ca.pem") -> AMQPTLSConfiguration {
+        AMQPTLSConfiguration(caFile: certificates.path(file))
     }
 
     /// Connects to a server made for it; what came of it on both sides.
     private func attempt(
-        _ tls: TLSConfiguration,
+        _ tls: AMQPTLSConfiguration,
         host: String = "localhost",
         listening: String = "127.0.0.1",
         _ setup: TransportTLSPeer.Setup = TransportTLSPeer.Setup()
@@ -48,7 +48,7 @@ struct TransportTLSTests {
     }
 
     private func refusal(
-        _ tls: TLSConfiguration,
+        _ tls: AMQPTLSConfiguration,
         host: String = "localhost",
         listening: String = "127.0.0.1",
         _ setup: TransportTLSPeer.Setup = TransportTLSPeer.Setup()
@@ -84,7 +84,7 @@ struct TransportTLSTests {
 
     @Test("a directory of authorities serves as a file of them does")
     func caDirectory() async throws {
-        var tls = TLSConfiguration()
+        var tls = AMQPTLSConfiguration()
         tls.caDirectory = certificates.path("authorities")
         let (outcome, _) = try await attempt(tls)
         try outcome.get().close()
@@ -105,7 +105,7 @@ struct TransportTLSTests {
 
     @Test("an unknown authority is refused, with what to do about it")
     func unknownAuthority() async throws {
-        for tls in [trusting("other-ca.pem"), TLSConfiguration()] {
+        for tls in [trusting("other-ca.pem"), AMQPTLSConfiguration()] {
             let error = try await refusal(tls)
             #expect(error.phase == .tls)
             #expect(error.reason == .certificate)
@@ -165,7 +165,7 @@ struct TransportTLSTests {
         var tls = trusting()
         tls.certificateFile = certificates.path(key == nil ? "client-both.pem" : "client.pem")
         tls.keyFile = key.map { certificates.path($0) }
-        tls.keyPassphrase = Secret("sesame")
+        tls.keyPassphrase = AMQPSecret("sesame")
         let (outcome, accepted) = try await attempt(tls, TransportTLSPeer.Setup(requiresClient: true))
         #expect(try accepted.get().hasClientCertificate)
         try outcome.get().close()
@@ -193,7 +193,7 @@ struct TransportTLSTests {
     @Test("files that cannot be used are named, and no terminal is asked for a passphrase")
     func unusableFiles() async throws {
         let listener = try LoopbackListener()
-        func detail(_ change: (inout TLSConfiguration) -> Void) async throws -> String {
+        func detail(_ change: (inout AMQPTLSConfiguration) -> Void) async throws -> String {
             var tls = trusting()
             change(&tls)
             let error = try #require(await connectFailure(to: listener.target, tls: tls))
@@ -209,7 +209,7 @@ struct TransportTLSTests {
         #expect(try await detail { $0.caFile = empty }.hasPrefix("the CA file \(empty) holds no certificate in PEM"))
         let certificate = certificates.path("client.pem")
         let locked = certificates.path("client-locked.key")
-        for passphrase in [nil, Secret("wrong"), Secret("")] {
+        for passphrase in [nil, AMQPSecret("wrong"), AMQPSecret("")] {
             let text = try await detail {
                 $0.certificateFile = certificate
                 $0.keyFile = locked
@@ -387,7 +387,7 @@ struct TransportTLSTests {
             let listener = try LoopbackListener()
             func round(_ index: Int) async throws {
                 let isTrusted = index % 3 != 0
-                let tls = TLSConfiguration(caFile: certificates.path(isTrusted ? "ca.pem" : "other-ca.pem"))
+                let tls = AMQPTLSConfiguration(caFile: certificates.path(isTrusted ? "ca.pem" : "other-ca.pem"))
                 async let peer = onThread { Result { try TransportTLSPeer.accept(listener, certificates) } }
                 let target = ConnectTarget(host: "localhost", port: listener.address.port)
                 if isTrusted {

@@ -273,7 +273,7 @@ extension Resolver {
 /// Connects, and says with which error it did not.
 func connectFailure(
     to target: ConnectTarget,
-    tls: TLSConfiguration? = nil,
+    tls: AMQPTLSConfiguration? = nil,
     deadline: Moment = soon(),
     options: ConnectOptions = ConnectOptions()
 ) async -> TransportError? {

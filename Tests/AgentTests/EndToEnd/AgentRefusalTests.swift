@@ -169,7 +169,7 @@ struct AgentRefusalTests {
                     durable: false,
                     exclusive: false,
                     autoDelete: false,
-                    arguments: ["x-message-ttl": FieldValue(Int64(7_000))]
+                    arguments: ["x-message-ttl": AMQPFieldValue(Int64(7_000))]
                 )
             }
             try sandbox.start()

@@ -1,10 +1,10 @@
 // The methods of class basic (60): messages.
 
-extension Method {
+extension AMQPMethod {
     /// `basic.qos`. Bounds how much the server sends ahead of acknowledgements.
     /// Source: AMQP 0-9-1 reference, section 1.8.2.1.
     public struct BasicQos: MethodPayload {
-        public static let id = MethodID.basicQos
+        public static let id = AMQPMethodID.basicQos
         /// Octets sent ahead; 0 sets no limit. RabbitMQ takes only 0.
         public var prefetchSize: UInt32
         /// Messages sent ahead; 0 sets no limit.
@@ -18,7 +18,7 @@ extension Method {
             self.global = global
         }
 
-        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {
+        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {
             try coder.long("prefetch-size", &prefetchSize)
             try coder.short("prefetch-count", &prefetchCount)
             try coder.bit("global", &global)
@@ -28,17 +28,17 @@ extension Method {
     /// `basic.qos-ok`. The bounds are in force.
     /// Source: AMQP 0-9-1 reference, section 1.8.2.2.
     public struct BasicQosOk: MethodPayload {
-        public static let id = MethodID.basicQosOk
+        public static let id = AMQPMethodID.basicQosOk
 
         public init() {}
 
-        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {}
+        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {}
     }
 
     /// `basic.consume`. Starts a consumer on a queue.
     /// Source: AMQP 0-9-1 reference, section 1.8.2.3.
     public struct BasicConsume: MethodPayload {
-        public static let id = MethodID.basicConsume
+        public static let id = AMQPMethodID.basicConsume
         /// Reserved; kept as it came.
         public var reserved1: UInt16
         /// Name of the queue; empty for the one last declared on the channel or, in a declare, for a name that the
@@ -55,7 +55,7 @@ extension Method {
         /// Send no answer.
         public var noWait: Bool
         /// Further settings, such as `x-message-ttl`.
-        public var arguments: FieldTable
+        public var arguments: AMQPTable
 
         public init(
             reserved1: UInt16 = 0,
@@ -65,7 +65,7 @@ extension Method {
             noAck: Bool = false,
             exclusive: Bool = false,
             noWait: Bool = false,
-            arguments: FieldTable = [:]
+            arguments: AMQPTable = [:]
         ) {
             self.reserved1 = reserved1
             self.queue = queue
@@ -77,7 +77,7 @@ extension Method {
             self.arguments = arguments
         }
 
-        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {
+        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {
             try coder.short("reserved-1", &reserved1)
             try coder.shortString("queue", &queue)
             try coder.shortString("consumer-tag", &consumerTag)
@@ -92,7 +92,7 @@ extension Method {
     /// `basic.consume-ok`. The consumer is registered; deliveries may follow at once.
     /// Source: AMQP 0-9-1 reference, section 1.8.2.4.
     public struct BasicConsumeOk: MethodPayload {
-        public static let id = MethodID.basicConsumeOk
+        public static let id = AMQPMethodID.basicConsumeOk
         /// Name of the consumer on its channel.
         public var consumerTag: AMQPText
 
@@ -100,7 +100,7 @@ extension Method {
             self.consumerTag = consumerTag
         }
 
-        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {
+        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {
             try coder.shortString("consumer-tag", &consumerTag)
         }
     }
@@ -109,7 +109,7 @@ extension Method {
     /// its consumer.
     /// Source: AMQP 0-9-1 reference, section 1.8.2.5.
     public struct BasicCancel: MethodPayload {
-        public static let id = MethodID.basicCancel
+        public static let id = AMQPMethodID.basicCancel
         /// Name of the consumer on its channel.
         public var consumerTag: AMQPText
         /// Send no answer.
@@ -120,7 +120,7 @@ extension Method {
             self.noWait = noWait
         }
 
-        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {
+        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {
             try coder.shortString("consumer-tag", &consumerTag)
             try coder.bit("no-wait", &noWait)
         }
@@ -129,7 +129,7 @@ extension Method {
     /// `basic.cancel-ok`. The consumer has ended.
     /// Source: AMQP 0-9-1 reference, section 1.8.2.6.
     public struct BasicCancelOk: MethodPayload {
-        public static let id = MethodID.basicCancelOk
+        public static let id = AMQPMethodID.basicCancelOk
         /// Name of the consumer on its channel.
         public var consumerTag: AMQPText
 
@@ -137,7 +137,7 @@ extension Method {
             self.consumerTag = consumerTag
         }
 
-        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {
+        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {
             try coder.shortString("consumer-tag", &consumerTag)
         }
     }
@@ -145,7 +145,7 @@ extension Method {
     /// `basic.publish`. Publishes the message whose header and body frames follow.
     /// Source: AMQP 0-9-1 reference, section 1.8.2.7.
     public struct BasicPublish: MethodPayload {
-        public static let id = MethodID.basicPublish
+        public static let id = AMQPMethodID.basicPublish
         /// Reserved; kept as it came.
         public var reserved1: UInt16
         /// Name of the exchange; empty for the default exchange.
@@ -171,7 +171,7 @@ extension Method {
             self.immediate = immediate
         }
 
-        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {
+        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {
             try coder.short("reserved-1", &reserved1)
             try coder.shortString("exchange", &exchange)
             try coder.shortString("routing-key", &routingKey)
@@ -184,7 +184,7 @@ extension Method {
     /// its content follows.
     /// Source: AMQP 0-9-1 reference, section 1.8.2.8.
     public struct BasicReturn: MethodPayload {
-        public static let id = MethodID.basicReturn
+        public static let id = AMQPMethodID.basicReturn
         /// Why; section 1.1 of the reference lists the codes.
         public var replyCode: UInt16
         /// Why, in words. Servers cut it at 255 octets.
@@ -206,7 +206,7 @@ extension Method {
             self.routingKey = routingKey
         }
 
-        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {
+        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {
             try coder.short("reply-code", &replyCode)
             try coder.shortString("reply-text", &replyText)
             try coder.shortString("exchange", &exchange)
@@ -217,7 +217,7 @@ extension Method {
     /// `basic.deliver`. A message for a consumer; its content follows.
     /// Source: AMQP 0-9-1 reference, section 1.8.2.9.
     public struct BasicDeliver: MethodPayload {
-        public static let id = MethodID.basicDeliver
+        public static let id = AMQPMethodID.basicDeliver
         /// Name of the consumer on its channel.
         public var consumerTag: AMQPText
         /// Number of the delivery or publish on its channel, from 1; 0 with `multiple` means all so far.
@@ -243,7 +243,7 @@ extension Method {
             self.routingKey = routingKey
         }
 
-        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {
+        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {
             try coder.shortString("consumer-tag", &consumerTag)
             try coder.longLong("delivery-tag", &deliveryTag)
             try coder.bit("redelivered", &redelivered)
@@ -255,7 +255,7 @@ extension Method {
     /// `basic.get`. Asks for one message of a queue.
     /// Source: AMQP 0-9-1 reference, section 1.8.2.10.
     public struct BasicGet: MethodPayload {
-        public static let id = MethodID.basicGet
+        public static let id = AMQPMethodID.basicGet
         /// Reserved; kept as it came.
         public var reserved1: UInt16
         /// Name of the queue; empty for the one last declared on the channel or, in a declare, for a name that the
@@ -270,7 +270,7 @@ extension Method {
             self.noAck = noAck
         }
 
-        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {
+        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {
             try coder.short("reserved-1", &reserved1)
             try coder.shortString("queue", &queue)
             try coder.bit("no-ack", &noAck)
@@ -280,7 +280,7 @@ extension Method {
     /// `basic.get-ok`. The message asked for; its content follows.
     /// Source: AMQP 0-9-1 reference, section 1.8.2.11.
     public struct BasicGetOk: MethodPayload {
-        public static let id = MethodID.basicGetOk
+        public static let id = AMQPMethodID.basicGetOk
         /// Number of the delivery or publish on its channel, from 1; 0 with `multiple` means all so far.
         public var deliveryTag: UInt64
         /// Has been delivered before.
@@ -306,7 +306,7 @@ extension Method {
             self.messageCount = messageCount
         }
 
-        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {
+        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {
             try coder.longLong("delivery-tag", &deliveryTag)
             try coder.bit("redelivered", &redelivered)
             try coder.shortString("exchange", &exchange)
@@ -318,7 +318,7 @@ extension Method {
     /// `basic.get-empty`. The queue has no message now.
     /// Source: AMQP 0-9-1 reference, section 1.8.2.12.
     public struct BasicGetEmpty: MethodPayload {
-        public static let id = MethodID.basicGetEmpty
+        public static let id = AMQPMethodID.basicGetEmpty
         /// Reserved; kept as it came.
         public var reserved1: AMQPText
 
@@ -326,7 +326,7 @@ extension Method {
             self.reserved1 = reserved1
         }
 
-        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {
+        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {
             try coder.shortString("reserved-1", &reserved1)
         }
     }
@@ -335,7 +335,7 @@ extension Method {
     /// over.
     /// Source: AMQP 0-9-1 reference, section 1.8.2.13.
     public struct BasicAck: MethodPayload {
-        public static let id = MethodID.basicAck
+        public static let id = AMQPMethodID.basicAck
         /// Number of the delivery or publish on its channel, from 1; 0 with `multiple` means all so far.
         public var deliveryTag: UInt64
         /// All up to and including the tag.
@@ -346,7 +346,7 @@ extension Method {
             self.multiple = multiple
         }
 
-        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {
+        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {
             try coder.longLong("delivery-tag", &deliveryTag)
             try coder.bit("multiple", &multiple)
         }
@@ -355,7 +355,7 @@ extension Method {
     /// `basic.reject`. Refuses one delivery.
     /// Source: AMQP 0-9-1 reference, section 1.8.2.14.
     public struct BasicReject: MethodPayload {
-        public static let id = MethodID.basicReject
+        public static let id = AMQPMethodID.basicReject
         /// Number of the delivery or publish on its channel, from 1; 0 with `multiple` means all so far.
         public var deliveryTag: UInt64
         /// Put back into the queue instead of dropped.
@@ -366,7 +366,7 @@ extension Method {
             self.requeue = requeue
         }
 
-        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {
+        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {
             try coder.longLong("delivery-tag", &deliveryTag)
             try coder.bit("requeue", &requeue)
         }
@@ -376,7 +376,7 @@ extension Method {
     /// ``BasicRecover``.
     /// Source: AMQP 0-9-1 reference, section 1.8.2.15.
     public struct BasicRecoverAsync: MethodPayload {
-        public static let id = MethodID.basicRecoverAsync
+        public static let id = AMQPMethodID.basicRecoverAsync
         /// Put back into the queue instead of dropped.
         public var requeue: Bool
 
@@ -384,7 +384,7 @@ extension Method {
             self.requeue = requeue
         }
 
-        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {
+        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {
             try coder.bit("requeue", &requeue)
         }
     }
@@ -392,7 +392,7 @@ extension Method {
     /// `basic.recover`. Asks for the unacknowledged deliveries again.
     /// Source: AMQP 0-9-1 reference, section 1.8.2.16.
     public struct BasicRecover: MethodPayload {
-        public static let id = MethodID.basicRecover
+        public static let id = AMQPMethodID.basicRecover
         /// Put back into the queue instead of dropped.
         public var requeue: Bool
 
@@ -400,7 +400,7 @@ extension Method {
             self.requeue = requeue
         }
 
-        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {
+        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {
             try coder.bit("requeue", &requeue)
         }
     }
@@ -408,18 +408,18 @@ extension Method {
     /// `basic.recover-ok`. The deliveries are requeued.
     /// Source: AMQP 0-9-1 reference, section 1.8.2.17.
     public struct BasicRecoverOk: MethodPayload {
-        public static let id = MethodID.basicRecoverOk
+        public static let id = AMQPMethodID.basicRecoverOk
 
         public init() {}
 
-        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {}
+        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {}
     }
 
     /// `basic.nack`. From a client: deliveries are refused. From a server in confirm mode: publishes could not be
     /// taken over.
     /// Source: RabbitMQ's extension.
     public struct BasicNack: MethodPayload {
-        public static let id = MethodID.basicNack
+        public static let id = AMQPMethodID.basicNack
         /// Number of the delivery or publish on its channel, from 1; 0 with `multiple` means all so far.
         public var deliveryTag: UInt64
         /// All up to and including the tag.
@@ -433,7 +433,7 @@ extension Method {
             self.requeue = requeue
         }
 
-        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {
+        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {
             try coder.longLong("delivery-tag", &deliveryTag)
             try coder.bit("multiple", &multiple)
             try coder.bit("requeue", &requeue)

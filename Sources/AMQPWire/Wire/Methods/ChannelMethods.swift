@@ -1,10 +1,10 @@
 // The methods of class channel (20): one channel.
 
-extension Method {
+extension AMQPMethod {
     /// `channel.open`. Opens a channel.
     /// Source: AMQP 0-9-1 reference, section 1.5.2.1.
     public struct ChannelOpen: MethodPayload {
-        public static let id = MethodID.channelOpen
+        public static let id = AMQPMethodID.channelOpen
         /// Reserved; kept as it came.
         public var reserved1: AMQPText
 
@@ -12,7 +12,7 @@ extension Method {
             self.reserved1 = reserved1
         }
 
-        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {
+        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {
             try coder.shortString("reserved-1", &reserved1)
         }
     }
@@ -20,7 +20,7 @@ extension Method {
     /// `channel.open-ok`. The channel is open.
     /// Source: AMQP 0-9-1 reference, section 1.5.2.2.
     public struct ChannelOpenOk: MethodPayload {
-        public static let id = MethodID.channelOpenOk
+        public static let id = AMQPMethodID.channelOpenOk
         /// Reserved; kept as it came.
         public var reserved1: AMQPText
 
@@ -28,7 +28,7 @@ extension Method {
             self.reserved1 = reserved1
         }
 
-        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {
+        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {
             try coder.longString("reserved-1", &reserved1)
         }
     }
@@ -36,7 +36,7 @@ extension Method {
     /// `channel.flow`. Asks the other side to stop or to go on sending content.
     /// Source: AMQP 0-9-1 reference, section 1.5.2.3.
     public struct ChannelFlow: MethodPayload {
-        public static let id = MethodID.channelFlow
+        public static let id = AMQPMethodID.channelFlow
         /// Whether content may be sent.
         public var active: Bool
 
@@ -44,7 +44,7 @@ extension Method {
             self.active = active
         }
 
-        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {
+        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {
             try coder.bit("active", &active)
         }
     }
@@ -52,7 +52,7 @@ extension Method {
     /// `channel.flow-ok`. Says which state of flow is in force now.
     /// Source: AMQP 0-9-1 reference, section 1.5.2.4.
     public struct ChannelFlowOk: MethodPayload {
-        public static let id = MethodID.channelFlowOk
+        public static let id = AMQPMethodID.channelFlowOk
         /// Whether content may be sent.
         public var active: Bool
 
@@ -60,7 +60,7 @@ extension Method {
             self.active = active
         }
 
-        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {
+        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {
             try coder.bit("active", &active)
         }
     }
@@ -68,7 +68,7 @@ extension Method {
     /// `channel.close`. Ends the channel, with the reason and, for an error, the method that caused it.
     /// Source: AMQP 0-9-1 reference, section 1.5.2.5.
     public struct ChannelClose: MethodPayload {
-        public static let id = MethodID.channelClose
+        public static let id = AMQPMethodID.channelClose
         /// Why; section 1.1 of the reference lists the codes.
         public var replyCode: UInt16
         /// Why, in words. Servers cut it at 255 octets.
@@ -85,7 +85,7 @@ extension Method {
             self.methodID = methodID
         }
 
-        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {
+        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {
             try coder.short("reply-code", &replyCode)
             try coder.shortString("reply-text", &replyText)
             try coder.short("class-id", &classID)
@@ -96,10 +96,10 @@ extension Method {
     /// `channel.close-ok`. The other side saw the close; the channel number is free.
     /// Source: AMQP 0-9-1 reference, section 1.5.2.6.
     public struct ChannelCloseOk: MethodPayload {
-        public static let id = MethodID.channelCloseOk
+        public static let id = AMQPMethodID.channelCloseOk
 
         public init() {}
 
-        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {}
+        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {}
     }
 }

@@ -1,10 +1,10 @@
 // The methods of class confirm (85): publisher confirms, RabbitMQ's extension.
 
-extension Method {
+extension AMQPMethod {
     /// `confirm.select`. Puts the channel into confirm mode: the server acknowledges each publish.
     /// Source: RabbitMQ's extension.
     public struct ConfirmSelect: MethodPayload {
-        public static let id = MethodID.confirmSelect
+        public static let id = AMQPMethodID.confirmSelect
         /// Send no answer.
         public var nowait: Bool
 
@@ -12,7 +12,7 @@ extension Method {
             self.nowait = nowait
         }
 
-        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {
+        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {
             try coder.bit("nowait", &nowait)
         }
     }
@@ -20,10 +20,10 @@ extension Method {
     /// `confirm.select-ok`. The channel is in confirm mode.
     /// Source: RabbitMQ's extension.
     public struct ConfirmSelectOk: MethodPayload {
-        public static let id = MethodID.confirmSelectOk
+        public static let id = AMQPMethodID.confirmSelectOk
 
         public init() {}
 
-        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {}
+        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {}
     }
 }

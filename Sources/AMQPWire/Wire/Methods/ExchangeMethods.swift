@@ -1,10 +1,10 @@
 // The methods of class exchange (40): exchanges.
 
-extension Method {
+extension AMQPMethod {
     /// `exchange.declare`. Creates an exchange, or checks that it exists with these very settings.
     /// Source: AMQP 0-9-1 reference, section 1.6.2.1.
     public struct ExchangeDeclare: MethodPayload {
-        public static let id = MethodID.exchangeDeclare
+        public static let id = AMQPMethodID.exchangeDeclare
         /// Reserved; kept as it came.
         public var reserved1: UInt16
         /// Name of the exchange; empty for the default exchange.
@@ -22,7 +22,7 @@ extension Method {
         /// Send no answer.
         public var noWait: Bool
         /// Further settings, such as `x-message-ttl`.
-        public var arguments: FieldTable
+        public var arguments: AMQPTable
 
         public init(
             reserved1: UInt16 = 0,
@@ -33,7 +33,7 @@ extension Method {
             autoDelete: Bool = false,
             `internal`: Bool = false,
             noWait: Bool = false,
-            arguments: FieldTable = [:]
+            arguments: AMQPTable = [:]
         ) {
             self.reserved1 = reserved1
             self.exchange = exchange
@@ -46,7 +46,7 @@ extension Method {
             self.arguments = arguments
         }
 
-        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {
+        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {
             try coder.short("reserved-1", &reserved1)
             try coder.shortString("exchange", &exchange)
             try coder.shortString("type", &type)
@@ -62,17 +62,17 @@ extension Method {
     /// `exchange.declare-ok`. The exchange exists.
     /// Source: AMQP 0-9-1 reference, section 1.6.2.2.
     public struct ExchangeDeclareOk: MethodPayload {
-        public static let id = MethodID.exchangeDeclareOk
+        public static let id = AMQPMethodID.exchangeDeclareOk
 
         public init() {}
 
-        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {}
+        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {}
     }
 
     /// `exchange.delete`. Deletes an exchange.
     /// Source: AMQP 0-9-1 reference, section 1.6.2.3.
     public struct ExchangeDelete: MethodPayload {
-        public static let id = MethodID.exchangeDelete
+        public static let id = AMQPMethodID.exchangeDelete
         /// Reserved; kept as it came.
         public var reserved1: UInt16
         /// Name of the exchange; empty for the default exchange.
@@ -89,7 +89,7 @@ extension Method {
             self.noWait = noWait
         }
 
-        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {
+        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {
             try coder.short("reserved-1", &reserved1)
             try coder.shortString("exchange", &exchange)
             try coder.bit("if-unused", &ifUnused)
@@ -100,17 +100,17 @@ extension Method {
     /// `exchange.delete-ok`. The exchange is gone.
     /// Source: AMQP 0-9-1 reference, section 1.6.2.4.
     public struct ExchangeDeleteOk: MethodPayload {
-        public static let id = MethodID.exchangeDeleteOk
+        public static let id = AMQPMethodID.exchangeDeleteOk
 
         public init() {}
 
-        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {}
+        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {}
     }
 
     /// `exchange.bind`. Binds an exchange to another, so that messages of the source reach the destination.
     /// Source: RabbitMQ's extension.
     public struct ExchangeBind: MethodPayload {
-        public static let id = MethodID.exchangeBind
+        public static let id = AMQPMethodID.exchangeBind
         /// Reserved; kept as it came.
         public var reserved1: UInt16
         /// Exchange that receives.
@@ -122,7 +122,7 @@ extension Method {
         /// Send no answer.
         public var noWait: Bool
         /// Further settings, such as `x-message-ttl`.
-        public var arguments: FieldTable
+        public var arguments: AMQPTable
 
         public init(
             reserved1: UInt16 = 0,
@@ -130,7 +130,7 @@ extension Method {
             source: AMQPText = "",
             routingKey: AMQPText = "",
             noWait: Bool = false,
-            arguments: FieldTable = [:]
+            arguments: AMQPTable = [:]
         ) {
             self.reserved1 = reserved1
             self.destination = destination
@@ -140,7 +140,7 @@ extension Method {
             self.arguments = arguments
         }
 
-        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {
+        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {
             try coder.short("reserved-1", &reserved1)
             try coder.shortString("destination", &destination)
             try coder.shortString("source", &source)
@@ -153,17 +153,17 @@ extension Method {
     /// `exchange.bind-ok`. The binding exists.
     /// Source: RabbitMQ's extension.
     public struct ExchangeBindOk: MethodPayload {
-        public static let id = MethodID.exchangeBindOk
+        public static let id = AMQPMethodID.exchangeBindOk
 
         public init() {}
 
-        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {}
+        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {}
     }
 
     /// `exchange.unbind`. Removes a binding between exchanges.
     /// Source: RabbitMQ's extension.
     public struct ExchangeUnbind: MethodPayload {
-        public static let id = MethodID.exchangeUnbind
+        public static let id = AMQPMethodID.exchangeUnbind
         /// Reserved; kept as it came.
         public var reserved1: UInt16
         /// Exchange that receives.
@@ -175,7 +175,7 @@ extension Method {
         /// Send no answer.
         public var noWait: Bool
         /// Further settings, such as `x-message-ttl`.
-        public var arguments: FieldTable
+        public var arguments: AMQPTable
 
         public init(
             reserved1: UInt16 = 0,
@@ -183,7 +183,7 @@ extension Method {
             source: AMQPText = "",
             routingKey: AMQPText = "",
             noWait: Bool = false,
-            arguments: FieldTable = [:]
+            arguments: AMQPTable = [:]
         ) {
             self.reserved1 = reserved1
             self.destination = destination
@@ -193,7 +193,7 @@ extension Method {
             self.arguments = arguments
         }
 
-        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {
+        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {
             try coder.short("reserved-1", &reserved1)
             try coder.shortString("destination", &destination)
             try coder.shortString("source", &source)
@@ -206,10 +206,10 @@ extension Method {
     /// `exchange.unbind-ok`. The binding is gone. Its method id is 51, not 41.
     /// Source: RabbitMQ's extension.
     public struct ExchangeUnbindOk: MethodPayload {
-        public static let id = MethodID.exchangeUnbindOk
+        public static let id = AMQPMethodID.exchangeUnbindOk
 
         public init() {}
 
-        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {}
+        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {}
     }
 }

@@ -1,10 +1,10 @@
 // The methods of class queue (50): queues.
 
-extension Method {
+extension AMQPMethod {
     /// `queue.declare`. Creates a queue, or checks that it exists with these very settings.
     /// Source: AMQP 0-9-1 reference, section 1.7.2.1.
     public struct QueueDeclare: MethodPayload {
-        public static let id = MethodID.queueDeclare
+        public static let id = AMQPMethodID.queueDeclare
         /// Reserved; kept as it came.
         public var reserved1: UInt16
         /// Name of the queue; empty for the one last declared on the channel or, in a declare, for a name that the
@@ -21,7 +21,7 @@ extension Method {
         /// Send no answer.
         public var noWait: Bool
         /// Further settings, such as `x-message-ttl`.
-        public var arguments: FieldTable
+        public var arguments: AMQPTable
 
         public init(
             reserved1: UInt16 = 0,
@@ -31,7 +31,7 @@ extension Method {
             exclusive: Bool = false,
             autoDelete: Bool = false,
             noWait: Bool = false,
-            arguments: FieldTable = [:]
+            arguments: AMQPTable = [:]
         ) {
             self.reserved1 = reserved1
             self.queue = queue
@@ -43,7 +43,7 @@ extension Method {
             self.arguments = arguments
         }
 
-        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {
+        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {
             try coder.short("reserved-1", &reserved1)
             try coder.shortString("queue", &queue)
             try coder.bit("passive", &passive)
@@ -58,7 +58,7 @@ extension Method {
     /// `queue.declare-ok`. The queue exists.
     /// Source: AMQP 0-9-1 reference, section 1.7.2.2.
     public struct QueueDeclareOk: MethodPayload {
-        public static let id = MethodID.queueDeclareOk
+        public static let id = AMQPMethodID.queueDeclareOk
         /// Name of the queue; empty for the one last declared on the channel or, in a declare, for a name that the
         /// server makes.
         public var queue: AMQPText
@@ -73,7 +73,7 @@ extension Method {
             self.consumerCount = consumerCount
         }
 
-        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {
+        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {
             try coder.shortString("queue", &queue)
             try coder.long("message-count", &messageCount)
             try coder.long("consumer-count", &consumerCount)
@@ -83,7 +83,7 @@ extension Method {
     /// `queue.bind`. Binds a queue to an exchange.
     /// Source: AMQP 0-9-1 reference, section 1.7.2.3.
     public struct QueueBind: MethodPayload {
-        public static let id = MethodID.queueBind
+        public static let id = AMQPMethodID.queueBind
         /// Reserved; kept as it came.
         public var reserved1: UInt16
         /// Name of the queue; empty for the one last declared on the channel or, in a declare, for a name that the
@@ -96,7 +96,7 @@ extension Method {
         /// Send no answer.
         public var noWait: Bool
         /// Further settings, such as `x-message-ttl`.
-        public var arguments: FieldTable
+        public var arguments: AMQPTable
 
         public init(
             reserved1: UInt16 = 0,
@@ -104,7 +104,7 @@ extension Method {
             exchange: AMQPText = "",
             routingKey: AMQPText = "",
             noWait: Bool = false,
-            arguments: FieldTable = [:]
+            arguments: AMQPTable = [:]
         ) {
             self.reserved1 = reserved1
             self.queue = queue
@@ -114,7 +114,7 @@ extension Method {
             self.arguments = arguments
         }
 
-        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {
+        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {
             try coder.short("reserved-1", &reserved1)
             try coder.shortString("queue", &queue)
             try coder.shortString("exchange", &exchange)
@@ -127,17 +127,17 @@ extension Method {
     /// `queue.bind-ok`. The binding exists.
     /// Source: AMQP 0-9-1 reference, section 1.7.2.4.
     public struct QueueBindOk: MethodPayload {
-        public static let id = MethodID.queueBindOk
+        public static let id = AMQPMethodID.queueBindOk
 
         public init() {}
 
-        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {}
+        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {}
     }
 
     /// `queue.unbind`. Removes a binding of a queue. It has no no-wait bit.
     /// Source: AMQP 0-9-1 reference, section 1.7.2.5.
     public struct QueueUnbind: MethodPayload {
-        public static let id = MethodID.queueUnbind
+        public static let id = AMQPMethodID.queueUnbind
         /// Reserved; kept as it came.
         public var reserved1: UInt16
         /// Name of the queue; empty for the one last declared on the channel or, in a declare, for a name that the
@@ -148,14 +148,14 @@ extension Method {
         /// Routing key.
         public var routingKey: AMQPText
         /// Further settings, such as `x-message-ttl`.
-        public var arguments: FieldTable
+        public var arguments: AMQPTable
 
         public init(
             reserved1: UInt16 = 0,
             queue: AMQPText = "",
             exchange: AMQPText = "",
             routingKey: AMQPText = "",
-            arguments: FieldTable = [:]
+            arguments: AMQPTable = [:]
         ) {
             self.reserved1 = reserved1
             self.queue = queue
@@ -164,7 +164,7 @@ extension Method {
             self.arguments = arguments
         }
 
-        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {
+        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {
             try coder.short("reserved-1", &reserved1)
             try coder.shortString("queue", &queue)
             try coder.shortString("exchange", &exchange)
@@ -176,17 +176,17 @@ extension Method {
     /// `queue.unbind-ok`. The binding is gone.
     /// Source: AMQP 0-9-1 reference, section 1.7.2.6.
     public struct QueueUnbindOk: MethodPayload {
-        public static let id = MethodID.queueUnbindOk
+        public static let id = AMQPMethodID.queueUnbindOk
 
         public init() {}
 
-        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {}
+        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {}
     }
 
     /// `queue.purge`. Drops the messages of a queue that wait for a consumer.
     /// Source: AMQP 0-9-1 reference, section 1.7.2.7.
     public struct QueuePurge: MethodPayload {
-        public static let id = MethodID.queuePurge
+        public static let id = AMQPMethodID.queuePurge
         /// Reserved; kept as it came.
         public var reserved1: UInt16
         /// Name of the queue; empty for the one last declared on the channel or, in a declare, for a name that the
@@ -201,7 +201,7 @@ extension Method {
             self.noWait = noWait
         }
 
-        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {
+        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {
             try coder.short("reserved-1", &reserved1)
             try coder.shortString("queue", &queue)
             try coder.bit("no-wait", &noWait)
@@ -211,7 +211,7 @@ extension Method {
     /// `queue.purge-ok`. The queue is purged.
     /// Source: AMQP 0-9-1 reference, section 1.7.2.8.
     public struct QueuePurgeOk: MethodPayload {
-        public static let id = MethodID.queuePurgeOk
+        public static let id = AMQPMethodID.queuePurgeOk
         /// Messages in the queue.
         public var messageCount: UInt32
 
@@ -219,7 +219,7 @@ extension Method {
             self.messageCount = messageCount
         }
 
-        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {
+        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {
             try coder.long("message-count", &messageCount)
         }
     }
@@ -227,7 +227,7 @@ extension Method {
     /// `queue.delete`. Deletes a queue.
     /// Source: AMQP 0-9-1 reference, section 1.7.2.9.
     public struct QueueDelete: MethodPayload {
-        public static let id = MethodID.queueDelete
+        public static let id = AMQPMethodID.queueDelete
         /// Reserved; kept as it came.
         public var reserved1: UInt16
         /// Name of the queue; empty for the one last declared on the channel or, in a declare, for a name that the
@@ -254,7 +254,7 @@ extension Method {
             self.noWait = noWait
         }
 
-        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {
+        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {
             try coder.short("reserved-1", &reserved1)
             try coder.shortString("queue", &queue)
             try coder.bit("if-unused", &ifUnused)
@@ -266,7 +266,7 @@ extension Method {
     /// `queue.delete-ok`. The queue is gone.
     /// Source: AMQP 0-9-1 reference, section 1.7.2.10.
     public struct QueueDeleteOk: MethodPayload {
-        public static let id = MethodID.queueDeleteOk
+        public static let id = AMQPMethodID.queueDeleteOk
         /// Messages in the queue.
         public var messageCount: UInt32
 
@@ -274,7 +274,7 @@ extension Method {
             self.messageCount = messageCount
         }
 
-        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {
+        mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {
             try coder.long("message-count", &messageCount)
         }
     }

@@ -78,9 +78,9 @@ final class PeerSocket: @unchecked Sendable {
         var payload: [UInt8]
 
         /// Class and method of a method frame.
-        var methodID: MethodID? {
+        var methodID: AMQPMethodID? {
             guard type == 1, payload.count >= 4 else { return nil }
-            return MethodID(
+            return AMQPMethodID(
                 classID: UInt16(payload[0]) << 8 | UInt16(payload[1]),
                 methodID: UInt16(payload[2]) << 8 | UInt16(payload[3])
             )
@@ -118,8 +118,8 @@ final class PeerSocket: @unchecked Sendable {
         }
     }
 
-    func write(_ methods: Method..., channel: UInt16) throws {
-        var encoder = FrameEncoder()
+    func write(_ methods: AMQPMethod..., channel: UInt16) throws {
+        var encoder = AMQPFrameEncoder()
         for method in methods { try encoder.append(method, channel: channel) }
         try write(encoder.bytes.copy())
     }
@@ -137,7 +137,7 @@ final class PeerSocket: @unchecked Sendable {
 
     /// Reads until a method comes, and drops what comes before it.
     @discardableResult
-    func await(_ id: MethodID) throws -> Frame {
+    func await(_ id: AMQPMethodID) throws -> Frame {
         while true {
             let frame = try frame()
             if frame.methodID == id { return frame }
@@ -149,7 +149,7 @@ final class PeerSocket: @unchecked Sendable {
         frameMax: UInt32 = 131_072,
         heartbeat: UInt16 = 0,
         channelMax: UInt16 = 2047,
-        before: MethodID? = nil
+        before: AMQPMethodID? = nil
     ) throws {
         _ = try read(8)
         if before == .connectionStart { return }

@@ -121,7 +121,7 @@ func eventually(_ condition: () async throws -> Bool) async throws {
 extension AMQPChannel {
     /// A queue of the test's own, gone with its connection.
     @discardableResult
-    func makeQueue(arguments: FieldTable = [:]) async throws -> String {
+    func makeQueue(arguments: AMQPTable = [:]) async throws -> String {
         try await declareQueue(uniqueName("queue"), exclusive: true, arguments: arguments).name
     }
 

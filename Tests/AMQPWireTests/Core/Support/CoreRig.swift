@@ -64,7 +64,7 @@ final class CoreRig {
     }
 
     /// The broker sends a method.
-    func receive(_ id: MethodID, _ channel: UInt16 = 0, _ values: [PeerValue] = []) {
+    func receive(_ id: AMQPMethodID, _ channel: UInt16 = 0, _ values: [PeerValue] = []) {
         receive(PeerCodec.method(id, channel, values))
     }
 
@@ -97,11 +97,11 @@ final class CoreRig {
         return waiter
     }
 
-    func call(_ method: Method, _ channel: UInt16 = 1, within duration: Duration? = nil) throws -> WaiterID {
+    func call(_ method: AMQPMethod, _ channel: UInt16 = 1, within duration: Duration? = nil) throws -> WaiterID {
         watch(try core.call(method, channel: channel, deadline: later(duration)))
     }
 
-    func send(_ method: Method, _ channel: UInt16 = 1) throws {
+    func send(_ method: AMQPMethod, _ channel: UInt16 = 1) throws {
         try core.send(method, channel: channel)
         settle()
     }
@@ -126,9 +126,9 @@ final class CoreRig {
         exchange: AMQPText = "x",
         key: AMQPText = "k",
         mandatory: Bool = false,
-        properties: BasicProperties = BasicProperties()
+        properties: AMQPProperties = AMQPProperties()
     ) throws -> UInt64? {
-        let method = Method.BasicPublish(exchange: exchange, routingKey: key, mandatory: mandatory)
+        let method = AMQPMethod.BasicPublish(exchange: exchange, routingKey: key, mandatory: mandatory)
         let channel = try core.usableChannel(channel)
         let tag = try body.withUnsafeBytes { body in
             try core.publish(method, properties: properties, body: body, on: channel)
@@ -202,7 +202,7 @@ final class CoreRig {
     var opening: WaiterID? { core.opening }
     var deadline: Moment? { core.deadline }
     var outcome: Handshake.Outcome? { core.outcome }
-    var statistics: ConnectionStatistics { core.wholeStatistics }
+    var statistics: AMQPConnectionStatistics { core.wholeStatistics }
 
     /// Why the connection is over, if it is.
     var end: AMQPError? {
@@ -215,7 +215,7 @@ final class CoreRig {
         if case .done? = answers[waiter]?.first { true } else { false }
     }
 
-    func reply(_ waiter: WaiterID) -> Method? {
+    func reply(_ waiter: WaiterID) -> AMQPMethod? {
         if case .reply(let method)? = answers[waiter]?.first { method } else { nil }
     }
 

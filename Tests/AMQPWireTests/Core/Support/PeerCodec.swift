@@ -27,10 +27,10 @@ struct PeerFrame: Hashable, Sendable, CustomStringConvertible {
     var payload: [UInt8]
 
     /// The method, of a method frame.
-    var method: MethodID? {
+    var method: AMQPMethodID? {
         guard type == 1, payload.count >= 4 else { return nil }
         let number = payload.prefix(4).reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
-        return MethodID(rawValue: number)
+        return AMQPMethodID(rawValue: number)
     }
 
     /// The fields of the method.
@@ -55,7 +55,7 @@ struct PeerFrame: Hashable, Sendable, CustomStringConvertible {
 enum PeerCodec {
     /// The fields of each method, a letter each: o octet, s short, l long, q long long, b octet of bits, S short string,
     /// L long string or table.
-    static func shape(_ id: MethodID) -> String {
+    static func shape(_ id: AMQPMethodID) -> String {
         switch id {
         case .connectionStart: "ooLLL"
         case .connectionStartOk: "LSLS"
@@ -108,7 +108,7 @@ enum PeerCodec {
     }
 
     /// A method frame; fields that are left out are zero or empty.
-    static func method(_ id: MethodID, _ channel: UInt16, _ values: [PeerValue] = []) -> [UInt8] {
+    static func method(_ id: AMQPMethodID, _ channel: UInt16, _ values: [PeerValue] = []) -> [UInt8] {
         var payload = bigEndian(UInt64(id.rawValue), 4)
         for (index, letter) in shape(id).enumerated() {
             let value: PeerValue? = index < values.count ? values[index] : nil
@@ -136,7 +136,7 @@ enum PeerCodec {
 
     /// A method with its content in one body frame, or in none where it is empty.
     static func content(
-        _ id: MethodID,
+        _ id: AMQPMethodID,
         _ channel: UInt16,
         _ values: [PeerValue],
         _ octets: [UInt8],
@@ -148,7 +148,7 @@ enum PeerCodec {
 
     static let heartbeat = frame(8, 0, [])
 
-    static func values(_ id: MethodID, _ payload: ArraySlice<UInt8>) -> [PeerValue] {
+    static func values(_ id: AMQPMethodID, _ payload: ArraySlice<UInt8>) -> [PeerValue] {
         var rest = payload
         func number(_ size: Int) -> UInt64 {
             defer { rest = rest.dropFirst(size) }

@@ -3,7 +3,7 @@
 /// Owns its memory and reuses it; it grows when it must and never shrinks, so steady traffic allocates nothing. It is the
 /// only place in `Wire/` that handles memory by address, apart from ``WireReader``, which only reads.
 /// Knows nothing of frames.
-public struct WireBuffer: ~Copyable, @unchecked Sendable {
+public struct AMQPWireBuffer: ~Copyable, @unchecked Sendable {
     // Unchecked: the memory belongs to this one value, and a noncopyable value is in one place at a time.
     private var memory: UnsafeMutableRawPointer
     private var head = 0

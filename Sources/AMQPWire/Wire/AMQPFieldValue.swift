@@ -2,7 +2,7 @@
 ///
 /// The letter is the type's octet on the wire. Where the text of AMQP 0-9-1 and RabbitMQ disagree on signs and sizes, this
 /// follows RabbitMQ, as all current clients do. Sources: AMQP 0-9-1, section 4.2.5.5; RabbitMQ's errata, section 3.
-public enum FieldValue: Hashable, Sendable {
+public enum AMQPFieldValue: Hashable, Sendable {
     /// `t`: any octet but 0 reads as true.
     case boolean(Bool)
     /// `b`.
@@ -26,15 +26,15 @@ public enum FieldValue: Hashable, Sendable {
     /// `d`.
     case double(Double)
     /// `D`.
-    case decimal(FieldDecimal)
+    case decimal(AMQPDecimal)
     /// `S`: text of up to 2^32 - 1 octets.
     case string(AMQPText)
     /// `A`.
-    case array([FieldValue])
+    case array([AMQPFieldValue])
     /// `T`: seconds since 1970-01-01 00:00:00 UTC.
     case timestamp(UInt64)
     /// `F`.
-    case table(FieldTable)
+    case table(AMQPTable)
     /// `x`: octets that are not text.
     case bytes([UInt8])
     /// `V`: no value.
@@ -44,7 +44,7 @@ public enum FieldValue: Hashable, Sendable {
 /// A decimal number: `value` divided by ten to the power of `scale`.
 ///
 /// RabbitMQ reads the value as unsigned, other peers as signed; they agree below 2^31.
-public struct FieldDecimal: Hashable, Sendable {
+public struct AMQPDecimal: Hashable, Sendable {
     /// Digits behind the point.
     public var scale: UInt8
     /// The digits.
@@ -57,7 +57,7 @@ public struct FieldDecimal: Hashable, Sendable {
     }
 }
 
-extension FieldValue {
+extension AMQPFieldValue {
     /// An integer in the type that other clients choose: `I` where it fits, else `l`.
     public init(_ integer: some FixedWidthInteger & SignedInteger) {
         self = Int32(exactly: integer).map { .int32($0) } ?? .int64(Int64(integer))
@@ -93,26 +93,26 @@ extension FieldValue {
     }
 
     /// The table, of an `F`.
-    public var table: FieldTable? {
+    public var table: AMQPTable? {
         if case .table(let table) = self { table } else { nil }
     }
 
     /// The elements, of an `A`.
-    public var array: [FieldValue]? {
+    public var array: [AMQPFieldValue]? {
         if case .array(let elements) = self { elements } else { nil }
     }
 }
 
-extension FieldValue: ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral,
+extension AMQPFieldValue: ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral,
     ExpressibleByStringInterpolation, ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral, ExpressibleByNilLiteral
 {
     public init(booleanLiteral value: Bool) { self = .boolean(value) }
     public init(integerLiteral value: Int64) { self.init(value) }
     public init(floatLiteral value: Double) { self = .double(value) }
     public init(stringLiteral value: String) { self.init(value) }
-    public init(arrayLiteral elements: FieldValue...) { self = .array(elements) }
-    public init(dictionaryLiteral entries: (AMQPText, FieldValue)...) {
-        self = .table(FieldTable(entries.map { FieldTable.Entry($0, $1) }))
+    public init(arrayLiteral elements: AMQPFieldValue...) { self = .array(elements) }
+    public init(dictionaryLiteral entries: (AMQPText, AMQPFieldValue)...) {
+        self = .table(AMQPTable(entries.map { AMQPTable.Entry($0, $1) }))
     }
     public init(nilLiteral: ()) { self = .void }
 }

@@ -3,7 +3,7 @@
 /// The raw value holds the class id in its upper, the method id in its lower 16 bits.
 ///
 /// Source: AMQP 0-9-1 reference, section 1.3, and RabbitMQ's extended protocol description.
-public enum MethodID: UInt32, CaseIterable, Hashable, Sendable {
+public enum AMQPMethodID: UInt32, CaseIterable, Hashable, Sendable {
     case connectionStart = 0x000A_000A
     case connectionStartOk = 0x000A_000B
     case connectionSecure = 0x000A_0014
@@ -76,7 +76,7 @@ public enum MethodID: UInt32, CaseIterable, Hashable, Sendable {
     case confirmSelectOk = 0x0055_000B
 }
 
-extension MethodID {
+extension AMQPMethodID {
     /// The method that a pair of ids names, or nil where there is none.
     public init?(classID: UInt16, methodID: UInt16) {
         self.init(rawValue: UInt32(classID) << 16 | UInt32(methodID))
@@ -95,7 +95,7 @@ extension MethodID {
 }
 
 /// What the protocol says of a method apart from its fields.
-public struct MethodTraits: Sendable {
+public struct AMQPMethodTraits: Sendable {
     /// Which peer may receive the method.
     public enum Receiver: Hashable, Sendable {
         case client, server, either
@@ -109,14 +109,14 @@ public struct MethodTraits: Sendable {
     /// Who may receive it.
     public let receiver: Receiver
     /// The methods that answer it, apart from a close.
-    public let replies: [MethodID]
+    public let replies: [AMQPMethodID]
 
     fileprivate init(
         _ name: StaticString,
         _ isSynchronous: Bool,
         content hasContent: Bool = false,
         to receiver: Receiver,
-        replies: [MethodID] = []
+        replies: [AMQPMethodID] = []
     ) {
         staticName = name
         self.isSynchronous = isSynchronous
@@ -126,9 +126,9 @@ public struct MethodTraits: Sendable {
     }
 }
 
-extension MethodID {
+extension AMQPMethodID {
     /// The row of this method in the protocol's table.
-    public var traits: MethodTraits {
+    public var traits: AMQPMethodTraits {
         switch self {
         case .connectionStart: .init("connection.start", true, to: .client, replies: [.connectionStartOk])
         case .connectionStartOk: .init("connection.start-ok", true, to: .server)

@@ -2,7 +2,7 @@
 ///
 /// Decoding: `offset` counts from the first octet of the stream. Encoding: `offset` counts from the first octet of the
 /// frame that was being written; nothing of that frame, or of the message it belongs to, is left in the output.
-public struct WireError: Error, Hashable, Sendable {
+public struct AMQPWireError: Error, Hashable, Sendable {
     /// What is wrong.
     public enum Code: Hashable, Sendable {
         /// The stream does not start with a protocol header of version 0-9-1; the octets are what came instead.
@@ -64,7 +64,7 @@ public struct WireError: Error, Hashable, Sendable {
     }
 }
 
-extension WireError: CustomStringConvertible {
+extension AMQPWireError: CustomStringConvertible {
     public var description: String {
         "\(reason)\(field.map { " (in \($0))" } ?? "") at octet \(offset)"
     }

@@ -1,16 +1,16 @@
 extension WireReader {
     /// A table: four octets for its length in octets, then entries until that is used up.
-    mutating func table(_ limits: WireLimits, depth: Int = 0) throws(WireError) -> FieldTable {
-        var entries: [FieldTable.Entry] = []
-        try nested(limits, depth: depth) { (reader) throws(WireError) in
+    mutating func table(_ limits: AMQPWireLimits, depth: Int = 0) throws(AMQPWireError) -> AMQPTable {
+        var entries: [AMQPTable.Entry] = []
+        try nested(limits, depth: depth) { (reader) throws(AMQPWireError) in
             let key = try reader.shortString()
-            entries.append(FieldTable.Entry(key, try reader.value(limits, depth: depth &+ 1)))
+            entries.append(AMQPTable.Entry(key, try reader.value(limits, depth: depth &+ 1)))
         }
-        return FieldTable(entries)
+        return AMQPTable(entries)
     }
 
     /// A value: an octet for its type, then its octets.
-    mutating func value(_ limits: WireLimits, depth: Int) throws(WireError) -> FieldValue {
+    mutating func value(_ limits: AMQPWireLimits, depth: Int) throws(AMQPWireError) -> AMQPFieldValue {
         let start = self
         let type: UInt8 = try integer()
         switch type {
@@ -25,11 +25,11 @@ extension WireReader {
         case UInt8(ascii: "L"): return .int64L(try integer())
         case UInt8(ascii: "f"): return .float(Float(bitPattern: try integer()))
         case UInt8(ascii: "d"): return .double(Double(bitPattern: try integer()))
-        case UInt8(ascii: "D"): return .decimal(FieldDecimal(scale: try integer(), value: try integer()))
+        case UInt8(ascii: "D"): return .decimal(AMQPDecimal(scale: try integer(), value: try integer()))
         case UInt8(ascii: "S"): return .string(AMQPText(octets: try longString()))
         case UInt8(ascii: "A"):
-            var elements: [FieldValue] = []
-            try nested(limits, depth: depth) { (reader) throws(WireError) in
+            var elements: [AMQPFieldValue] = []
+            try nested(limits, depth: depth) { (reader) throws(AMQPWireError) in
                 elements.append(try reader.value(limits, depth: depth &+ 1))
             }
             return .array(elements)
@@ -43,11 +43,11 @@ extension WireReader {
 
     /// Reads the length of a table or array, then calls `element` until that many octets are read.
     mutating func nested(
-        _ limits: WireLimits,
+        _ limits: AMQPWireLimits,
         depth: Int,
-        element: (inout WireReader) throws(WireError) -> Void
-    ) throws(WireError) {
-        let deepest = min(limits.nesting, WireLimits.deepestNesting)
+        element: (inout WireReader) throws(AMQPWireError) -> Void
+    ) throws(AMQPWireError) {
+        let deepest = min(limits.nesting, AMQPWireLimits.deepestNesting)
         guard depth < deepest else { throw error(.nestingTooDeep(limit: deepest)) }
         let start = self
         let size: UInt32 = try integer()

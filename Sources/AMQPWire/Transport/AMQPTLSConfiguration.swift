@@ -2,7 +2,7 @@
 ///
 /// The defaults verify the broker's certificate and host name against the system's certificate authorities. Files are read
 /// anew for each connection, so renewed certificates need no restart. Needs the package trait `TLS`, which is on by default.
-public struct TLSConfiguration: Hashable, Sendable {
+public struct AMQPTLSConfiguration: Hashable, Sendable {
     /// What of the broker's certificate is checked.
     public enum Verification: Hashable, Sendable {
         /// The chain up to a trusted authority, the dates, and that it names the host connected to.
@@ -33,7 +33,7 @@ public struct TLSConfiguration: Hashable, Sendable {
     public var keyFile: String?
 
     /// What the key is encrypted with, where it is.
-    public var keyPassphrase: Secret?
+    public var keyPassphrase: AMQPSecret?
 
     /// The name, or the IP address, that the certificate must have and that the broker is asked for, where it is not the
     /// host connected to.

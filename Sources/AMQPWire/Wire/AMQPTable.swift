@@ -2,16 +2,16 @@
 ///
 /// A key can come twice; both are kept. Looking a key up finds the first, as RabbitMQ does. Keys are text of up to 255
 /// octets. Source: AMQP 0-9-1, section 4.2.5.5.
-public struct FieldTable: Hashable, Sendable {
+public struct AMQPTable: Hashable, Sendable {
     /// A name and its value.
     public struct Entry: Hashable, Sendable {
         /// The name, up to 255 octets.
         public var key: AMQPText
         /// The value.
-        public var value: FieldValue
+        public var value: AMQPFieldValue
 
         /// A name and its value.
-        public init(_ key: AMQPText, _ value: FieldValue) {
+        public init(_ key: AMQPText, _ value: AMQPFieldValue) {
             self.key = key
             self.value = value
         }
@@ -27,7 +27,7 @@ public struct FieldTable: Hashable, Sendable {
 
     /// The value of the first entry with this key. Setting replaces it where it stands and drops later ones, or appends;
     /// setting nil drops them all.
-    public subscript(key: AMQPText) -> FieldValue? {
+    public subscript(key: AMQPText) -> AMQPFieldValue? {
         get {
             entries.first { $0.key == key }?.value
         }
@@ -48,8 +48,8 @@ public struct FieldTable: Hashable, Sendable {
     public var count: Int { entries.count }
 }
 
-extension FieldTable: ExpressibleByDictionaryLiteral {
-    public init(dictionaryLiteral elements: (AMQPText, FieldValue)...) {
+extension AMQPTable: ExpressibleByDictionaryLiteral {
+    public init(dictionaryLiteral elements: (AMQPText, AMQPFieldValue)...) {
         entries = elements.map { Entry($0, $1) }
     }
 }

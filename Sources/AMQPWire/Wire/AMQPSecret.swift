@@ -1,7 +1,7 @@
 /// Octets that must not appear in a log: a password, a token, the answer to a login's challenge.
 ///
 /// Printing, interpolating, dumping or reflecting a secret shows that there is one and nothing else.
-public struct Secret: Hashable, Sendable {
+public struct AMQPSecret: Hashable, Sendable {
     /// The octets themselves.
     public var octets: [UInt8]
 
@@ -16,7 +16,7 @@ public struct Secret: Hashable, Sendable {
     }
 }
 
-extension Secret: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+extension AMQPSecret: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
     public var description: String { "********" }
     public var debugDescription: String { description }
     public var customMirror: Mirror { Mirror(self, children: []) }

@@ -1,13 +1,13 @@
 /// A frame as it was decoded, with its place in the stream.
 ///
 /// Source: AMQP 0-9-1, section 4.2.3.
-public struct Frame: Hashable, Sendable {
+public struct AMQPFrame: Hashable, Sendable {
     /// What a frame carries.
     public enum Payload: Hashable, Sendable {
         /// The protocol header that opens a stream: major, minor and revision, 0, 9 and 1.
         case protocolHeader(major: UInt8, minor: UInt8, revision: UInt8)
-        case method(Method)
-        case header(ContentHeader)
+        case method(AMQPMethod)
+        case header(AMQPContentHeader)
         case body([UInt8])
         case heartbeat
     }
@@ -35,16 +35,16 @@ public struct Frame: Hashable, Sendable {
 /// What stands before the body of a message.
 ///
 /// Source: AMQP 0-9-1, section 4.2.6.1.
-public struct ContentHeader: Hashable, Sendable {
+public struct AMQPContentHeader: Hashable, Sendable {
     /// Octets of the body; 0 means that no body frame follows.
     public var bodySize: UInt64
     /// Reserved; 0, kept as it came.
     public var weight: UInt16
     /// The properties of the message.
-    public var properties: BasicProperties
+    public var properties: AMQPProperties
 
     /// A header of class basic.
-    public init(bodySize: UInt64, weight: UInt16 = 0, properties: BasicProperties = BasicProperties()) {
+    public init(bodySize: UInt64, weight: UInt16 = 0, properties: AMQPProperties = AMQPProperties()) {
         self.bodySize = bodySize
         self.weight = weight
         self.properties = properties
@@ -54,7 +54,7 @@ public struct ContentHeader: Hashable, Sendable {
     static let classID: UInt16 = 60
 
     /// Leads `coder` over the fields and properties. The class is not a field: there is only one.
-    mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {
+    mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {
         try coder.short("weight", &weight)
         try coder.longLong("body-size", &bodySize)
         try properties.fields(&coder)

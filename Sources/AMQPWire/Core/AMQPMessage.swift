@@ -1,21 +1,21 @@
 /// A message as the broker handed it over. Its type says how it came.
 ///
 /// Source: AMQP 0-9-1 reference, section 1.8.3.
-public struct Message: Hashable, Sendable {
+public struct AMQPMessage: Hashable, Sendable {
     /// The properties it was published with.
-    public var properties: BasicProperties
+    public var properties: AMQPProperties
     /// The body.
     public var body: [UInt8]
 
     /// A message.
-    public init(properties: BasicProperties = BasicProperties(), body: [UInt8]) {
+    public init(properties: AMQPProperties = AMQPProperties(), body: [UInt8]) {
         self.properties = properties
         self.body = body
     }
 }
 
 /// A message that the broker could not route or deliver at once, and sent back.
-public struct ReturnedMessage: Hashable, Sendable {
+public struct AMQPReturnedMessage: Hashable, Sendable {
     /// Why: 312 no route, 313 no consumer.
     public var replyCode: UInt16
     /// Why, in the broker's words.
@@ -25,5 +25,5 @@ public struct ReturnedMessage: Hashable, Sendable {
     /// Routing key it was published with.
     public var routingKey: String
     /// What was published.
-    public var message: Message
+    public var message: AMQPMessage
 }

@@ -2,16 +2,16 @@
 ///
 /// The client's own core runs, and a script answers as RabbitMQ does when it agrees to everything. So the octets are those
 /// that go to a broker that proposes the same limits. Opens no socket, and no time passes.
-public struct Rehearsal: Hashable, Sendable {
+public struct AMQPRehearsal: Hashable, Sendable {
     /// The limits that the scripted broker proposes. Default: RabbitMQ's, 2,047 channels, frames of 131,072 octets,
     /// heartbeats every 60 s.
-    public var brokerLimits: ConnectionLimits
+    public var brokerLimits: AMQPConnectionLimits
     /// The login mechanisms that the scripted broker offers, separated by blanks. Default: all that this client knows.
     public var brokerMechanisms: String
 
     /// A rehearsal; what is left out has its default.
     public init(
-        brokerLimits: ConnectionLimits = ConnectionLimits(),
+        brokerLimits: AMQPConnectionLimits = AMQPConnectionLimits(),
         brokerMechanisms: String = "PLAIN AMQPLAIN EXTERNAL"
     ) {
         self.brokerLimits = brokerLimits
@@ -27,7 +27,7 @@ public struct Rehearsal: Hashable, Sendable {
     ///   - requests: what is sent on the channel once it is open, each after the answer to the one before. The script
     ///     answers declarations, bindings and what undoes them, qos, and the selection of confirms and transactions.
     /// - Throws: ``AMQPError`` where a value does not fit the protocol, the handshake fails, or the script has no answer.
-    public func octets(_ uri: AMQPURI, requests: [Method]) throws(AMQPError) -> [UInt8] {
+    public func octets(_ uri: AMQPURI, requests: [AMQPMethod]) throws(AMQPError) -> [UInt8] {
         let now = Moment(nanoseconds: 0)
         var options = try AMQPConfiguration(brokers: [uri]).options(for: uri)
         options.peer = uri.host
@@ -49,7 +49,7 @@ public struct Rehearsal: Hashable, Sendable {
         return sent
     }
 
-    private static func handleEvents(_ core: inout ConnectionCore, _ requests: [Method]) throws(AMQPError) {
+    private static func handleEvents(_ core: inout ConnectionCore, _ requests: [AMQPMethod]) throws(AMQPError) {
         var events: [CoreEvent] = []
         core.takeEvents(into: &events)
         for event in events {
@@ -66,12 +66,12 @@ public struct Rehearsal: Hashable, Sendable {
 
 /// RabbitMQ's part in a connection where it agrees to everything.
 private struct ScriptedBroker: ~Copyable {
-    let limits: ConnectionLimits
+    let limits: AMQPConnectionLimits
     let mechanisms: String
-    private var decoder = FrameDecoder(limits: WireLimits(frameSize: 0))
-    private var encoder = FrameEncoder(maxFrameSize: 0)
+    private var decoder = AMQPFrameDecoder(limits: AMQPWireLimits(frameSize: 0))
+    private var encoder = AMQPFrameEncoder(maxFrameSize: 0)
 
-    init(limits: ConnectionLimits, mechanisms: String) {
+    init(limits: AMQPConnectionLimits, mechanisms: String) {
         self.limits = limits
         self.mechanisms = mechanisms
     }
@@ -79,7 +79,7 @@ private struct ScriptedBroker: ~Copyable {
     /// What the broker sends when it has received `octets`.
     mutating func answers(to octets: [UInt8]) throws(AMQPError) -> [UInt8] {
         decoder.append(octets)
-        do throws(WireError) {
+        do throws(AMQPWireError) {
             while let frame = try decoder.next() {
                 if let answer = answer(to: frame.payload) { try encoder.append(answer, channel: frame.channel) }
             }
@@ -90,7 +90,7 @@ private struct ScriptedBroker: ~Copyable {
         return encoder.bytes.copy()
     }
 
-    private func answer(to payload: Frame.Payload) -> Method? {
+    private func answer(to payload: AMQPFrame.Payload) -> AMQPMethod? {
         switch payload {
         case .protocolHeader: .connectionStart(start)
         case .method(let method): answer(to: method)
@@ -98,20 +98,20 @@ private struct ScriptedBroker: ~Copyable {
         }
     }
 
-    private var start: Method.ConnectionStart {
+    private var start: AMQPMethod.ConnectionStart {
         let capabilities = [
             "publisher_confirms", "exchange_exchange_bindings", "basic.nack", "consumer_cancel_notify",
             "connection.blocked", "consumer_priorities", "authentication_failure_close", "per_consumer_qos",
             "direct_reply_to",
         ]
-        let table = FieldTable(capabilities.map { FieldTable.Entry(AMQPText($0), true) })
+        let table = AMQPTable(capabilities.map { AMQPTable.Entry(AMQPText($0), true) })
         return .init(
             serverProperties: ["capabilities": .table(table), "product": "RabbitMQ"],
             mechanisms: AMQPText(mechanisms)
         )
     }
 
-    private func answer(to method: Method) -> Method? {
+    private func answer(to method: AMQPMethod) -> AMQPMethod? {
         switch method {
         case .connectionStartOk:
             .connectionTune(

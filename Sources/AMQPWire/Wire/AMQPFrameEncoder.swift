@@ -2,14 +2,14 @@
 ///
 /// Each call appends all of its frames or, when it throws, none. Knows nothing of channels' states: what may be sent when is
 /// the caller's business.
-public struct FrameEncoder: ~Copyable, Sendable {
+public struct AMQPFrameEncoder: ~Copyable, Sendable {
     /// Octets that a whole frame may have, as `connection.tune-ok` says; 0 sets no limit.
     ///
     /// AMQP allows no limit under 4,096. Under one that leaves a method or header no room, appending them throws; a body is
     /// cut into frames of at least ``smallestBodyFrame`` octets, however small the limit.
     public var maxFrameSize: UInt32
     /// The frames so far.
-    public var bytes: WireBuffer
+    public var bytes: AMQPWireBuffer
     /// Octets of the smallest frame that has something of a body in it: one octet and what is around it.
     public static let smallestBodyFrame: UInt32 = 9
     /// Levels of tables inside one another that are written; the decoder's default reads as many.
@@ -25,12 +25,12 @@ public struct FrameEncoder: ~Copyable, Sendable {
     /// An encoder with an empty buffer.
     public init(maxFrameSize: UInt32 = 131_072, capacity: Int = 0) {
         self.maxFrameSize = maxFrameSize
-        bytes = WireBuffer(capacity: capacity)
+        bytes = AMQPWireBuffer(capacity: capacity)
     }
 
     /// Appends the protocol header that a client sends first.
     public mutating func appendProtocolHeader() {
-        bytes.append(ProtocolHeader.octets)
+        bytes.append(AMQPProtocolHeader.octets)
     }
 
     /// Appends a heartbeat.
@@ -40,14 +40,14 @@ public struct FrameEncoder: ~Copyable, Sendable {
     }
 
     /// Appends a method frame.
-    public mutating func append(_ method: Method, channel: UInt16) throws(WireError) {
+    public mutating func append(_ method: AMQPMethod, channel: UInt16) throws(AMQPWireError) {
         try append(method.payload, channel: channel)
     }
 
     /// Appends a method frame.
-    mutating func append<Payload: MethodPayload>(_ payload: Payload, channel: UInt16) throws(WireError) {
+    mutating func append<Payload: MethodPayload>(_ payload: Payload, channel: UInt16) throws(AMQPWireError) {
         let start = bytes.count
-        do throws(WireError) {
+        do throws(AMQPWireError) {
             var payload = payload
             _ = beginFrame(.method, channel: channel)
             bytes.append(integer: Payload.id.rawValue)
@@ -61,12 +61,12 @@ public struct FrameEncoder: ~Copyable, Sendable {
     }
 
     /// Appends a header frame.
-    public mutating func append(_ header: ContentHeader, channel: UInt16) throws(WireError) {
+    public mutating func append(_ header: AMQPContentHeader, channel: UInt16) throws(AMQPWireError) {
         let start = bytes.count
-        do throws(WireError) {
+        do throws(AMQPWireError) {
             var header = header
             _ = beginFrame(.header, channel: channel)
-            bytes.append(integer: ContentHeader.classID)
+            bytes.append(integer: AMQPContentHeader.classID)
             context = "content header"
             try header.fields(&self)
             try endFrame(start)
@@ -95,15 +95,15 @@ public struct FrameEncoder: ~Copyable, Sendable {
 
     /// Appends a method that carries content, with the message: `basic.publish`, say.
     public mutating func append(
-        _ method: Method,
-        properties: BasicProperties,
+        _ method: AMQPMethod,
+        properties: AMQPProperties,
         body: UnsafeRawBufferPointer,
         channel: UInt16
-    ) throws(WireError) {
+    ) throws(AMQPWireError) {
         let start = bytes.count
         try append(method, channel: channel)
-        do throws(WireError) {
-            try append(ContentHeader(bodySize: UInt64(body.count), properties: properties), channel: channel)
+        do throws(AMQPWireError) {
+            try append(AMQPContentHeader(bodySize: UInt64(body.count), properties: properties), channel: channel)
         } catch {
             bytes.truncate(to: start)
             frameCount &-= 1
@@ -115,7 +115,7 @@ public struct FrameEncoder: ~Copyable, Sendable {
 
 // MARK: - One frame
 
-extension FrameEncoder {
+extension AMQPFrameEncoder {
     private mutating func beginFrame(_ type: FrameType, channel: UInt16) -> Int {
         let start = bytes.count
         frameStart = start
@@ -134,7 +134,7 @@ extension FrameEncoder {
         frameCount &+= 1
     }
 
-    private mutating func endFrame(_ start: Int) throws(WireError) {
+    private mutating func endFrame(_ start: Int) throws(AMQPWireError) {
         let size = bytes.count - start + 1
         let limit = maxFrameSize == 0 ? UInt32.max : maxFrameSize
         guard size <= Int(clamping: limit) else {
@@ -145,13 +145,13 @@ extension FrameEncoder {
     }
 
     /// An error at the place of writing.
-    func error(_ code: WireError.Code) -> WireError {
+    func error(_ code: AMQPWireError.Code) -> AMQPWireError {
         let parts = ["\(context)", "\(field)"].filter { !$0.isEmpty }
-        return WireError(code, offset: UInt64(bytes.count - frameStart), field: parts.joined(separator: " "))
+        return AMQPWireError(code, offset: UInt64(bytes.count - frameStart), field: parts.joined(separator: " "))
     }
 
-    mutating func writeShortString(_ text: AMQPText) throws(WireError) {
-        try text.withOctets { (octets) throws(WireError) in
+    mutating func writeShortString(_ text: AMQPText) throws(AMQPWireError) {
+        try text.withOctets { (octets) throws(AMQPWireError) in
             guard let count = UInt8(exactly: octets.count) else {
                 throw error(.shortStringTooLong(octets: octets.count))
             }
@@ -160,11 +160,11 @@ extension FrameEncoder {
         }
     }
 
-    mutating func writeLongString(_ text: AMQPText) throws(WireError) {
-        try text.withOctets { (octets) throws(WireError) in try writeLongString(octets) }
+    mutating func writeLongString(_ text: AMQPText) throws(AMQPWireError) {
+        try text.withOctets { (octets) throws(AMQPWireError) in try writeLongString(octets) }
     }
 
-    mutating func writeLongString(_ octets: some Collection<UInt8>) throws(WireError) {
+    mutating func writeLongString(_ octets: some Collection<UInt8>) throws(AMQPWireError) {
         guard let count = UInt32(exactly: octets.count) else {
             throw error(.frameTooLarge(size: UInt64(octets.count), limit: UInt64(UInt32.max)))
         }
@@ -175,7 +175,7 @@ extension FrameEncoder {
 
 // MARK: - Fields
 
-extension FrameEncoder: FieldCoder {
+extension AMQPFrameEncoder: FieldCoder {
     private mutating func begin(_ name: StaticString) {
         field = name
         bitsUsed = 8
@@ -214,23 +214,23 @@ extension FrameEncoder: FieldCoder {
         bitsUsed &+= 1
     }
 
-    mutating func shortString(_ name: StaticString, _ value: inout AMQPText) throws(WireError) {
+    mutating func shortString(_ name: StaticString, _ value: inout AMQPText) throws(AMQPWireError) {
         begin(name)
         guard !value.containsNUL else { throw error(.nameContainsNUL) }
         try writeShortString(value)
     }
 
-    mutating func longString(_ name: StaticString, _ value: inout AMQPText) throws(WireError) {
+    mutating func longString(_ name: StaticString, _ value: inout AMQPText) throws(AMQPWireError) {
         begin(name)
         try writeLongString(value)
     }
 
-    mutating func secret(_ name: StaticString, _ value: inout Secret) throws(WireError) {
+    mutating func secret(_ name: StaticString, _ value: inout AMQPSecret) throws(AMQPWireError) {
         begin(name)
         try writeLongString(value.octets)
     }
 
-    mutating func table(_ name: StaticString, _ value: inout FieldTable) throws(WireError) {
+    mutating func table(_ name: StaticString, _ value: inout AMQPTable) throws(AMQPWireError) {
         begin(name)
         try write(value)
     }
@@ -240,7 +240,7 @@ extension FrameEncoder: FieldCoder {
         bytes.append(integer: flags)
     }
 
-    mutating func property(_ name: StaticString, _ value: inout AMQPText) throws(WireError) {
+    mutating func property(_ name: StaticString, _ value: inout AMQPText) throws(AMQPWireError) {
         begin(name)
         try writeShortString(value)
     }

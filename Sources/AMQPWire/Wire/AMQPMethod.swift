@@ -1,7 +1,7 @@
 /// A method with its arguments.
 ///
 /// Each case carries a struct of its own; the structs stand in `Methods/`, one file a class.
-public enum Method: Hashable, Sendable {
+public enum AMQPMethod: Hashable, Sendable {
     case connectionStart(ConnectionStart)
     case connectionStartOk(ConnectionStartOk)
     case connectionSecure(ConnectionSecure)
@@ -68,9 +68,9 @@ public enum Method: Hashable, Sendable {
     case confirmSelectOk(ConfirmSelectOk)
 }
 
-extension Method {
+extension AMQPMethod {
     /// Which method this is.
-    public var id: MethodID {
+    public var id: AMQPMethodID {
         // Not `type(of: payload).id`: that allocates a box for the payload.
         switch self {
         case .connectionStart: .connectionStart
@@ -213,14 +213,15 @@ extension Method {
     private static func read<Payload: MethodPayload, Coder: FieldCoder & ~Copyable>(
         _ blank: Payload,
         _ coder: inout Coder
-    ) throws(WireError) -> Payload {
+    ) throws(AMQPWireError) -> Payload {
         var payload = blank
         try payload.fields(&coder)
         return payload
     }
 
     /// Reads the arguments of the method `id`.
-    static func decode<Coder: FieldCoder & ~Copyable>(_ id: MethodID, _ coder: inout Coder) throws(WireError) -> Method
+    static func decode<Coder: FieldCoder & ~Copyable>(_ id: AMQPMethodID, _ coder: inout Coder) throws(AMQPWireError)
+        -> AMQPMethod
     {
         switch id {
         case .connectionStart: .connectionStart(try read(ConnectionStart(), &coder))

@@ -11,8 +11,8 @@
 /// ```
 ///
 /// Text stands in quotes and is escaped as in Swift; octets that are not UTF-8 stand as `x"00ff"`. A value in a table has
-/// the letter of its type on the wire before it; see ``FieldValue``.
-public struct FrameListing: Hashable, Sendable {
+/// the letter of its type on the wire before it; see ``AMQPFieldValue``.
+public struct AMQPFrameListing: Hashable, Sendable {
     /// Whether passwords and other credentials are printed. Default: no.
     public var showSecrets: Bool
     /// How many octets of a body are printed. Default: 64.
@@ -26,8 +26,8 @@ public struct FrameListing: Hashable, Sendable {
 
     /// A frame in one line, without its end: the columns offset, size and channel, then ``summary(_:fields:)``.
     ///
-    /// - Parameter fields: what ``FrameDecoder/fields()`` says of the frame.
-    public func line(_ frame: Frame, fields: [WireField]) -> String {
+    /// - Parameter fields: what ``AMQPFrameDecoder/fields()`` says of the frame.
+    public func line(_ frame: AMQPFrame, fields: [AMQPWireField]) -> String {
         var line = ""
         line.append(number: frame.offset, width: 8)
         line.append(number: UInt64(clamping: frame.size), width: 9)
@@ -38,14 +38,14 @@ public struct FrameListing: Hashable, Sendable {
     }
 
     /// What a frame is and holds, in one line without its end.
-    public func summary(_ frame: Frame, fields: [WireField]) -> String {
+    public func summary(_ frame: AMQPFrame, fields: [AMQPWireField]) -> String {
         var summary = ""
         appendSummary(frame, fields, to: &summary)
         return summary
     }
 
     /// What a field holds, in one line.
-    public func text(_ value: WireField.Value) -> String {
+    public func text(_ value: AMQPWireField.Value) -> String {
         var text = ""
         append(value, to: &text)
         return text
@@ -56,7 +56,7 @@ public struct FrameListing: Hashable, Sendable {
         key.isBareName ? key.string : key.debugDescription
     }
 
-    private func appendSummary(_ frame: Frame, _ fields: [WireField], to line: inout String) {
+    private func appendSummary(_ frame: AMQPFrame, _ fields: [AMQPWireField], to line: inout String) {
         switch frame.payload {
         case .protocolHeader(let major, let minor, let revision):
             line += "protocol-header \(major)-\(minor)-\(revision)"
@@ -80,7 +80,7 @@ public struct FrameListing: Hashable, Sendable {
     }
 
     /// The weight is always 0, and the flags say nothing that the properties do not, unless some of them are unknown.
-    private static func isShown(_ field: WireField, flags: Bool) -> Bool {
+    private static func isShown(_ field: AMQPWireField, flags: Bool) -> Bool {
         switch field.value {
         case .flags: flags
         case .integer(0): field.name != "weight"
@@ -88,14 +88,14 @@ public struct FrameListing: Hashable, Sendable {
         }
     }
 
-    private func append(_ field: WireField, to line: inout String) {
+    private func append(_ field: AMQPWireField, to line: inout String) {
         line += " "
         line += field.name
         line += "="
         append(field.value, to: &line)
     }
 
-    private func append(_ value: WireField.Value, to line: inout String) {
+    private func append(_ value: AMQPWireField.Value, to line: inout String) {
         switch value {
         case .bit(let value, index: _): line += value ? "true" : "false"
         case .integer(let value), .timestamp(let value): line.append(number: value, width: 0)
@@ -131,7 +131,7 @@ public struct FrameListing: Hashable, Sendable {
     }
 }
 
-extension Frame.Note: CustomStringConvertible {
+extension AMQPFrame.Note: CustomStringConvertible {
     public var description: String {
         switch self {
         case .trailingOctets(let count): "\(count) trailing \(count == 1 ? "octet" : "octets") passed over"
@@ -149,7 +149,7 @@ extension AMQPText: CustomDebugStringConvertible {
     }
 }
 
-extension FieldValue: CustomStringConvertible {
+extension AMQPFieldValue: CustomStringConvertible {
     /// The letter of the type on the wire, then the value: `I 10000`, `S "quorum"`.
     public var description: String {
         var text = ""
@@ -158,7 +158,7 @@ extension FieldValue: CustomStringConvertible {
     }
 }
 
-extension FieldTable: CustomStringConvertible {
+extension AMQPTable: CustomStringConvertible {
     /// The entries in their order, `{x-message-ttl: I 10000, x-queue-type: S "quorum"}`.
     public var description: String {
         var text = ""
@@ -167,7 +167,7 @@ extension FieldTable: CustomStringConvertible {
     }
 }
 
-extension FieldDecimal: CustomStringConvertible {
+extension AMQPDecimal: CustomStringConvertible {
     /// The number with all its digits behind the point, `1.250`.
     public var description: String {
         let digits = String(value)
@@ -225,7 +225,7 @@ extension String {
         }
     }
 
-    fileprivate mutating func append(_ table: FieldTable) {
+    fileprivate mutating func append(_ table: AMQPTable) {
         self += "{"
         var separator = ""
         for entry in table.entries {
@@ -238,7 +238,7 @@ extension String {
         self += "}"
     }
 
-    fileprivate mutating func append(_ value: FieldValue) {
+    fileprivate mutating func append(_ value: AMQPFieldValue) {
         switch value {
         case .boolean(let value): self += value ? "t true" : "t false"
         case .int8(let value): self += "b \(value)"

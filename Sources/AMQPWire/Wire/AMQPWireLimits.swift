@@ -1,5 +1,5 @@
 /// Bounds on what a decoder takes from a peer.
-public struct WireLimits: Hashable, Sendable {
+public struct AMQPWireLimits: Hashable, Sendable {
     /// Octets in a whole frame, the 8 around the payload included, as `frame-max` counts them.
     ///
     /// Default 131,072, what RabbitMQ and most clients agree on. Before negotiation a frame may be as large as this too:

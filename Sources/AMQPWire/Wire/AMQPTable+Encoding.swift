@@ -1,7 +1,7 @@
-extension FrameEncoder {
+extension AMQPFrameEncoder {
     /// Writes a table: four octets for its length in octets, then its entries.
-    mutating func write(_ table: FieldTable, depth: Int = 0) throws(WireError) {
-        try writeNested(depth: depth) { (encoder) throws(WireError) in
+    mutating func write(_ table: AMQPTable, depth: Int = 0) throws(AMQPWireError) {
+        try writeNested(depth: depth) { (encoder) throws(AMQPWireError) in
             for entry in table.entries {
                 try encoder.writeShortString(entry.key)
                 try encoder.write(entry.value, depth: depth + 1)
@@ -9,7 +9,7 @@ extension FrameEncoder {
         }
     }
 
-    private mutating func write(_ value: FieldValue, depth: Int) throws(WireError) {
+    private mutating func write(_ value: AMQPFieldValue, depth: Int) throws(AMQPWireError) {
         switch value {
         case .boolean(let value): write("t", integer: UInt8(value ? 1 : 0))
         case .int8(let value): write("b", integer: value)
@@ -30,7 +30,7 @@ extension FrameEncoder {
             try writeLongString(text)
         case .array(let elements):
             write("A")
-            try writeNested(depth: depth) { (encoder) throws(WireError) in
+            try writeNested(depth: depth) { (encoder) throws(AMQPWireError) in
                 for element in elements {
                     try encoder.write(element, depth: depth + 1)
                 }
@@ -57,8 +57,8 @@ extension FrameEncoder {
 
     private mutating func writeNested(
         depth: Int,
-        _ contents: (inout FrameEncoder) throws(WireError) -> Void
-    ) throws(WireError) {
+        _ contents: (inout AMQPFrameEncoder) throws(AMQPWireError) -> Void
+    ) throws(AMQPWireError) {
         guard depth < Self.maxNesting else { throw error(.nestingTooDeep(limit: Self.maxNesting)) }
         let lengthAt = bytes.count
         bytes.append(integer: UInt32(0))

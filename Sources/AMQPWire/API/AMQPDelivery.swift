@@ -2,15 +2,15 @@
 struct Arrival: Sendable {
     /// Which opening of its channel it came over, recovered ones counted.
     var epoch: UInt64
-    var deliver: Method.BasicDeliver
-    var message: Message
+    var deliver: AMQPMethod.BasicDeliver
+    var message: AMQPMessage
 }
 
 /// A message that a consumer or a get brought.
 ///
 /// Unless it came without acknowledgements (`noAck`), it belongs to the broker until it is acknowledged: what is neither
 /// acknowledged nor refused comes again when the channel closes. Source: AMQP 0-9-1 reference, section 1.8.3.9.
-public struct Delivery: Sendable {
+public struct AMQPDelivery: Sendable {
     /// Number of the delivery on its channel, from 1.
     public let deliveryTag: UInt64
     /// Whether it was delivered before, to this or another consumer.
@@ -22,7 +22,7 @@ public struct Delivery: Sendable {
     /// Tag of the consumer it came for; empty for a get.
     public let consumerTag: String
     /// The message.
-    public let message: Message
+    public let message: AMQPMessage
 
     private let channel: AMQPChannel
     private let epoch: UInt64
@@ -45,7 +45,7 @@ public struct Delivery: Sendable {
     public var body: [UInt8] { message.body }
 
     /// The properties.
-    public var properties: BasicProperties { message.properties }
+    public var properties: AMQPProperties { message.properties }
 
     /// Tells the broker that the message is dealt with; with `multiple`, all of the channel up to this one.
     ///

@@ -1,5 +1,5 @@
 /// Counts since the connection was first opened, recoveries included.
-public struct ConnectionStatistics: Hashable, Sendable {
+public struct AMQPConnectionStatistics: Hashable, Sendable {
     /// Octets written to the socket, before encryption.
     public var octetsSent: UInt64 = 0
     /// Octets read from the socket, after decryption.

@@ -1,13 +1,13 @@
 /// The fourteen properties of a message. Only those that are not nil go over the wire.
 ///
 /// Source: AMQP 0-9-1 reference, section 1.8.1.
-public struct BasicProperties: Hashable, Sendable {
+public struct AMQPProperties: Hashable, Sendable {
     /// MIME type of the body, `application/json`.
     public var contentType: AMQPText?
     /// MIME encoding of the body, `utf-8` or `gzip`.
     public var contentEncoding: AMQPText?
     /// The application's own values; a headers exchange routes by them.
-    public var headers: FieldTable?
+    public var headers: AMQPTable?
     /// 1: lost when the broker stops; 2: written to disk, if the queue is durable. See ``DeliveryMode``.
     public var deliveryMode: UInt8?
     /// 0 to 9, or up to the queue's `x-max-priority`; higher goes first.
@@ -35,7 +35,7 @@ public struct BasicProperties: Hashable, Sendable {
     public init(
         contentType: AMQPText? = nil,
         contentEncoding: AMQPText? = nil,
-        headers: FieldTable? = nil,
+        headers: AMQPTable? = nil,
         deliveryMode: UInt8? = nil,
         priority: UInt8? = nil,
         correlationID: AMQPText? = nil,
@@ -65,7 +65,7 @@ public struct BasicProperties: Hashable, Sendable {
     }
 }
 
-extension BasicProperties {
+extension AMQPProperties {
     /// The flags that stand for a property; the two lowest bits of the word do not.
     static let assignedFlags: UInt16 = 0xFFFC
 
@@ -79,7 +79,7 @@ extension BasicProperties {
     }
 
     /// Leads `coder` over the flags and the properties that are present.
-    mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(WireError) {
+    mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {
         var flags = flags
         try coder.propertyFlags(&flags)
         if flags & 1 << 15 != 0 { try coder.property("content-type", &contentType[or: ""]) }
