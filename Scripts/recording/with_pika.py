@@ -185,11 +185,12 @@ def publish_table_types(world):
 
 @scenario("pika", "bodies")
 def bodies(world):
-    """frame-max 4096: bodies of 0, 1, 4087, 4088 (a full frame), 4089 and 4095 to 4097 octets, and back"""
-    connection = connect(world.port, frame_max=4096)
+    """the smallest frame-max, n: bodies of 0, 1, n-9, n-8 (a full frame), n-7 and n-1 to n+1 octets, and back"""
+    frame = world.smallest_frame
+    connection = connect(world.port, frame_max=frame)
     channel = connection.channel()
     channel.queue_declare("fixture.bodies", exclusive=True)
-    for size in (0, 1, 4087, 4088, 4089, 4095, 4096, 4097):
+    for size in (0, 1, frame - 9, frame - 8, frame - 7, frame - 1, frame, frame + 1):
         channel.basic_publish("", "fixture.bodies", pattern(size))
         channel.basic_get("fixture.bodies", auto_ack=True)
     connection.close()
@@ -314,13 +315,13 @@ def get(world):
 
 @scenario("pika", "get-in-small-frames")
 def get_in_small_frames(world):
-    """65,536 octets from the broker in frames of 4,096"""
+    """65,536 octets from the broker in frames of the smallest size"""
     with connect(world.broker_port) as side:
         channel = side.channel()
         channel.queue_declare("fixture.small-frames")
         channel.confirm_delivery()
         channel.basic_publish("", "fixture.small-frames", pattern(1 << 16))
-    connection = connect(world.port, frame_max=4096)
+    connection = connect(world.port, frame_max=world.smallest_frame)
     connection.channel().basic_get("fixture.small-frames", auto_ack=True)
     connection.close()
 
