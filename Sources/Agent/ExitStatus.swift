@@ -1,3 +1,5 @@
+import AMQPWire
+
 /// With what status the command ends. The numbers are those of `sysexits.h`, which service managers and scripts know.
 enum ExitStatus: Int32 {
     /// Done.
@@ -28,6 +30,26 @@ enum ExitStatus: Int32 {
     case configuration = 78
     /// Nobody reads the output any more: what a shell reports of a command that SIGPIPE ended.
     case outputClosed = 141
+}
+
+extension AMQPError {
+    /// With what status a command ends that fails with it.
+    var exitStatus: ExitStatus {
+        switch code {
+        case .invalidArgument: return .configuration
+        case .loginRefused, .virtualHostRefused: return .noPermission
+        default: break
+        }
+        switch reply?.kind {
+        case .accessRefused, .loginRefused, .exclusiveConsumer: return .noPermission
+        case .argumentMismatch, .invalidArgument, .reservedName, .resourceLocked, .notFound, .unknownExchangeType,
+            .featureNotPermitted:
+            return .configuration
+        default:
+            // Versions of brokers differ in their words, the codes for a declaration that is refused do not.
+            return scope == .channel && replyCode == 406 ? .configuration : .unavailable
+        }
+    }
 }
 
 /// Why a command ends early, in words for the operator.

@@ -10,13 +10,15 @@ struct BrokerAdviceTests {
         _ code: AMQPError.Code,
         _ replyCode: UInt16? = nil,
         _ replyText: String? = nil,
-        message: String = "",
-        errno: Int32? = nil,
+        stage: AMQPError.Stage? = nil,
+        tls: AMQPError.TLSFailure? = nil,
+        file: String? = nil,
         change: (inout Configuration) -> Void = { _ in }
     ) -> String {
         var configuration = Configuration()
         change(&configuration)
-        let error = AMQPError(code, message, replyCode: replyCode, replyText: replyText, errno: errno)
+        let reply = replyCode.map { AMQPError.Reply(code: $0, text: replyText ?? "") }
+        let error = AMQPError(code, stage: stage, "", reply: reply, file: file, tls: tls)
         return BrokerAdvice.advice(for: error, configuration: configuration, hostname: "box")
     }
 
@@ -90,9 +92,10 @@ struct BrokerAdviceTests {
         let words = Self.inequivalent(
             "'x-message-ttl' for queue 'psistats.box' in vhost '/': received '10000' but current is '5000'"
         )
-        #expect(ArgumentMismatch(words)?.current == "5000")
+        func mismatch(_ text: String) -> ArgumentMismatch? { ArgumentMismatch(AMQPError.Reply(code: 406, text: text)) }
+        #expect(mismatch(words)?.argument.current == "5000")
         for length in 0..<words.count {
-            #expect(ArgumentMismatch(String(words.prefix(length))) == nil)
+            #expect(mismatch(String(words.prefix(length))) == nil)
             #expect(!Self.channel(406, String(words.prefix(length))).contains("set "))
         }
     }
@@ -214,49 +217,88 @@ struct BrokerAdviceTests {
         #expect(remote.contains("'guest' in from its own machine only"))
         #expect(!remote.contains("hunter2"))
         #expect(
-            Self.advice(.loginRefused, message: "the broker offers the login mechanisms PLAIN, this client was …")
-                .contains("auth_mechanism=")
+            Self.advice(.loginRefused, stage: .greeting).contains("auth_mechanism=")
         )
+    }
+
+    @Test("certificates: what to set for each way in which they are refused, and which setting names a file")
+    func certificates() {
+        for (failure, words) in [
+            (AMQPError.TLSFailure.unknownAuthority, "?cacertfile=PATH"), (.wrongName, "server_name_indication=NAME"),
+            (.expired, "renewed"), (.notYetValid, "clocks"),
+            (.clientCertificateRequired, "certfile=PATH and keyfile=PATH"),
+            (.clientCertificateRefused, "its dates"), (.notTLS, "5671"), (.noCommonVersion, "TLS 1.2"),
+            (.unknownServerName, "server_name_indication=NAME"), (.handshakeRefused, "certfile=PATH"), (.other, "log"),
+        ] {
+            #expect(Self.advice(.tlsFailed, stage: .securing, tls: failure).contains(words))
+        }
+        for (key, path) in [("cacertfile", "/ca.pem"), ("certfile", "/c.pem"), ("keyfile", "/k.pem")] {
+            let advice = Self.advice(.invalidArgument, stage: .securing, file: path) { configuration in
+                var broker = AMQPURI(scheme: .amqps)
+                broker.caCertificateFile = "/ca.pem"
+                broker.certificateFile = "/c.pem"
+                broker.keyFile = "/k.pem"
+                configuration.server.brokers = [broker]
+            }
+            #expect(advice == "it is named by \(key) in [server] url")
+        }
+    }
+
+    @Test("a deadline that passed: what to check is where it passed")
+    func deadlines() {
+        #expect(Self.advice(.timedOut, stage: .resolving).contains("host"))
+        #expect(Self.advice(.timedOut, stage: .connecting).contains("port"))
+        #expect(Self.advice(.timedOut, stage: .securing).contains("5671"))
+        #expect(Self.advice(.timedOut, stage: .greeting).contains("rabbitmqctl status"))
+        #expect(Self.advice(.timedOut, stage: .open).contains("rabbitmqctl status"))
+    }
+
+    @Test("with what status a command ends")
+    func exitStatus() {
+        func status(_ code: AMQPError.Code, _ reply: UInt16? = nil, _ text: String = "") -> PsistatsAgent.ExitStatus {
+            AMQPError(code, scope: .channel, "", reply: reply.map { AMQPError.Reply(code: $0, text: text) }).exitStatus
+        }
+        #expect(status(.invalidArgument) == .configuration)
+        #expect(status(.loginRefused, 403) == .noPermission)
+        #expect(status(.virtualHostRefused, 530) == .noPermission)
+        #expect(status(.channelClosed, 403) == .noPermission)
+        for code in [404, 405, 406] as [UInt16] { #expect(status(.channelClosed, code) == .configuration) }
+        #expect(status(.connectionClosed, 503, "COMMAND_INVALID - unknown exchange type 'x'") == .configuration)
+        #expect(status(.connectionClosed, 541, "Feature `transient_nonexcl_queues` is deprecated") == .configuration)
+        #expect(
+            status(.connectionClosed, 530, "connection refused: node connection limit (1) is reached") == .unavailable
+        )
+        for code in [.unreachable, .tlsFailed, .timedOut, .connectionLost, .protocolMismatch] as [AMQPError.Code] {
+            #expect(status(code) == .unavailable)
+        }
     }
 
     @Test("an explanation has the broker's words once, and the advice in the place of the general remedy")
     func explanation() {
-        for (code, replyCode, text, message, expected) in [
-            (
-                AMQPError.Code.channelClosed, 406, "PRECONDITION_FAILED - inequivalent arg 'durable' …",
-                "the broker closed the channel because of queue.declare: PRECONDITION_FAILED - inequivalent arg 'durable' … "
-                    + "(406); it exists with other settings: declare it as it is, or delete it first",
-                "the broker closed the channel because of queue.declare: PRECONDITION_FAILED - inequivalent arg 'durable' … "
-                    + "(406): compare [queue] and [exchange] with what exists on the broker"
-            ),
-            (
-                .loginRefused, 403, "ACCESS_REFUSED - Login was refused",
-                "the broker h:5672 refused the login of user 'u': check user and password (403: ACCESS_REFUSED - Login was "
-                    + "refused)",
-                "the broker h:5672 refused the login of user 'u': ACCESS_REFUSED - Login was refused (403): correct user and "
-                    + "password"
-            ),
-            (
-                .virtualHostRefused, 530, "NOT_ALLOWED - vhost x not found",
-                "the broker h:5672 refused the virtual host 'x': make sure that it exists and grant user 'u' access to it "
-                    + "(530: NOT_ALLOWED - vhost x not found)",
-                "the broker h:5672 refused the virtual host 'x': NOT_ALLOWED - vhost x not found (530): correct the vhost"
-            ),
-        ] as [(AMQPError.Code, UInt16, String, String, String)] {
-            let explanation = BrokerAdvice.explanation(
-                of: AMQPError(code, message, replyCode: replyCode, replyText: text),
-                configuration: Configuration(),
-                hostname: "box"
+        let words = "PRECONDITION_FAILED - inequivalent arg 'durable' …"
+        let error = AMQPError(
+            .channelClosed,
+            scope: .channel,
+            stage: .open,
+            "the broker closed the channel because of queue.declare: \(words) (406)",
+            remedy: "it exists with other settings: declare it as it is, or delete it first",
+            reply: AMQPError.Reply(code: 406, text: words)
+        )
+        let explanation = BrokerAdvice.explanation(of: error, configuration: Configuration(), hostname: "box")
+        #expect(
+            explanation.hasPrefix(
+                "the broker closed the channel because of queue.declare: \(words) (406): compare [queue] and [exchange]"
             )
-            #expect(explanation.hasPrefix(expected), "\(explanation)")
-        }
+        )
     }
 
-    @Test("what the client says to check is not said again")
+    @Test("where no broker answered, what the client says to check stands before what the settings have to do with it")
     func saidOnce() {
         let error = AMQPError(
             .unreachable,
-            "connection refused by 127.0.0.1:5672: check that the broker runs and listens on that port",
+            stage: .connecting,
+            "connection refused by 127.0.0.1:5672",
+            remedy: "check that the broker runs and listens on that port",
             errno: 111
         )
         #expect(

@@ -124,7 +124,7 @@ struct CheckedBrokerTests {
     @Test("only the refusal that comes after the permission shows that it is there")
     func permitted() {
         func error(_ code: UInt16, _ text: String) -> AMQPError {
-            AMQPError(.channelClosed, scope: .channel, text, replyCode: code, replyText: text)
+            AMQPError(.channelClosed, scope: .channel, text, reply: AMQPError.Reply(code: code, text: text))
         }
         let probes: [(PermissionProbe, AMQPError)] = [
             (

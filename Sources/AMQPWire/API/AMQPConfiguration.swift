@@ -100,36 +100,3 @@ public struct AMQPConfiguration: Sendable {
         }
     }
 }
-
-/// What happens to a connection. Nothing in it needs an answer.
-public enum AMQPEvent: Sendable {
-    /// The connection is open; the address of the broker.
-    case connected(peer: String, serverProperties: AMQPTable)
-    /// The connection is lost, and with it whatever it was blocked for. A close by this program is told by `closed` only.
-    case disconnected(AMQPError)
-    /// The next attempt to connect comes after a pause; the first since the connection was lost is number 1.
-    case reconnecting(attempt: Int, after: Duration, because: AMQPError)
-    /// The connection, its channels and what was declared on them are back, apart from what was said to be delayed.
-    case recovered
-    /// Something that was declared could not be declared again, or a consumer or channel not be brought back. The rest was.
-    case recoveryFailed(what: String, AMQPError)
-    /// The broker still holds a queue for the lost connection (405), which it has not missed yet. Everything else comes back
-    /// without it; its declaration is tried again until two heartbeats have passed, its bindings and consumers follow then.
-    case recoveryDelayed(what: String, AMQPError)
-    /// A queue that recovery was delayed for is back, with its bindings and consumers; `recovered` was told before.
-    case recoveryCompleted(what: String)
-    /// A queue that the broker had named came back under another name.
-    case queueRenamed(from: String, to: String)
-    /// The broker reads no publishes for now; publishers wait.
-    case blocked(reason: String)
-    /// The broker reads publishes again.
-    case unblocked
-    /// A message came back that no waiting publish is known for.
-    case returned(AMQPReturnedMessage)
-    /// The broker closed a channel.
-    case channelClosed(AMQPError)
-    /// The broker ended a consumer.
-    case consumerCancelled(tag: String, queue: String)
-    /// The connection is over for good; nil if it was closed by this program.
-    case closed(AMQPError?)
-}

@@ -65,12 +65,30 @@ extension AMQPError {
             switch (error.phase, error.reason) {
             case (_, .deadline): .timedOut
             case (_, .cancelled): .cancelled
-            case (.tls, _): .tlsFailed
             case (_, .configuration): .invalidArgument
+            // With TLS 1.3 the broker refuses our certificate only after the handshake.
+            case (_, .certificate), (.tls, .secureProtocol), (.tls, .name), (.tls, .closed): .tlsFailed
             case (.resolve, _), (.connect, _): .unreachable
-            case (.read, _), (.write, _): .connectionLost
+            // A socket that ends or fails in the middle of the handshake says nothing of TLS.
+            case (.tls, .system), (.tls, .ended), (.read, _), (.write, _): .connectionLost
             }
-        self.init(code, error.description, errno: error.errno)
+        let stage: Stage? =
+            switch (error.phase, error.reason) {
+            case (.resolve, _): .resolving
+            case (.connect, _): .connecting
+            case (.tls, _), (_, .certificate): .securing
+            // The core knows how far it was.
+            case (.read, _), (.write, _): nil
+            }
+        self.init(
+            code,
+            stage: stage,
+            error.message,
+            remedy: error.remedy,
+            file: error.file,
+            tls: error.tls,
+            errno: error.errno
+        )
     }
 }
 

@@ -35,7 +35,8 @@ extension ConnectionDriver {
         }
         var failure = failures.first(where: \.isPermanent) ?? failures[failures.count - 1]
         if failures.count > 1 {
-            failure.message = failures.map(\.message).joined(separator: "; ")
+            failure.message = failures.map(\.description).joined(separator: "; ")
+            failure.remedy = nil
         }
         throw failure
     }
@@ -138,7 +139,7 @@ extension ConnectionDriver.State {
 extension AMQPError {
     /// Whether trying again is of no use until somebody changes something.
     var isPermanent: Bool {
-        switch code {
+        switch code.kind {
         case .virtualHostRefused, .protocolMismatch, .negotiationFailed, .invalidArgument: true
         // A broker that hangs up without a word may be one that is just starting.
         case .loginRefused: replyCode != nil

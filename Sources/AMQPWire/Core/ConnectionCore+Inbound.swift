@@ -22,12 +22,13 @@ extension ConnectionCore {
     }
 
     private mutating func malformed(_ error: AMQPWireError) {
-        if case .handshaking(let handshake, _) = phase, handshake.phase == .greeting {
+        if case .handshaking(let handshake, _) = phase, handshake.stage == .greeting {
             let stranger = decoder.withBufferedOctets { Stranger($0.prefix(Stranger.telling)) }
             ended(
                 AMQPError(
                     .protocolMismatch,
-                    "the peer \(options.peer) does not speak AMQP 0-9-1 (\(error)): \(stranger.advice)"
+                    "the peer \(options.peer) does not speak AMQP 0-9-1 (\(error))",
+                    remedy: stranger.advice
                 )
             )
         } else {
@@ -36,7 +37,7 @@ extension ConnectionCore {
                 AMQPError(
                     .malformedInput,
                     "the broker \(options.peer) sent what is not AMQP: \(error)",
-                    replyCode: error.replyCode
+                    reply: AMQPError.Reply(code: error.replyCode, text: "")
                 )
             )
         }
@@ -48,7 +49,7 @@ extension ConnectionCore {
             AMQPError(
                 .unexpectedFrame,
                 "the broker \(options.peer) sent \(what)",
-                replyCode: replyCode,
+                reply: AMQPError.Reply(code: replyCode, text: ""),
                 method: method
             ),
             method: method
@@ -258,7 +259,7 @@ extension ConnectionCore {
 
     private mutating func channelCloseReceived(_ close: AMQPMethod.ChannelClose, _ channel: ChannelCore) {
         try? encoder.append(AMQPMethod.ChannelCloseOk(), channel: channel.number)
-        let error = AMQPError(channelClosed: close)
+        let error = AMQPError(channelClosed: close, channel: channel.number)
         if channel.phase == .closing {
             // Ours crossed it; its close-ok is still to come.
             failWaiters(channel, error)

@@ -150,7 +150,8 @@ extension ConnectionCore {
             transportEnded(
                 AMQPError(
                     .connectionLost,
-                    "the broker \(options.peer) has sent nothing for \(UInt32(seconds) * 2) s, two heartbeat intervals"
+                    "the broker \(options.peer) has sent nothing for \(UInt32(seconds) * 2) s, two heartbeat intervals",
+                    remedy: "check the network and the broker's host"
                 )
             )
         case .nothing, nil: break
@@ -213,17 +214,20 @@ extension ConnectionCore {
     /// The socket ended or failed, or nobody wants the connection any more.
     mutating func transportEnded(_ reason: AMQPError) {
         switch phase {
-        case .handshaking(let handshake, _) where handshake.phase == .login && reason.code == .connectionLost:
+        case .handshaking(let handshake, _) where handshake.stage == .login && reason.code == .connectionLost:
             ended(
                 AMQPError(
                     .loginRefused,
                     "the broker \(options.peer) hung up on the login of user "
-                        + "'\(options.handshake.credentials.user)': check user and password (\(reason.message))"
+                        + "'\(options.handshake.credentials.user)' (\(reason.message))",
+                    remedy: "check user and password",
+                    errno: reason.errno
                 )
             )
-        case .handshaking(let handshake, _) where handshake.phase == .greeting && reason.code == .connectionLost:
+        case .handshaking(let handshake, _) where handshake.stage == .greeting && reason.code == .connectionLost:
             var reason = reason
-            reason.message += " instead of a greeting: is it a TLS port (amqps://), or a broker that is just starting?"
+            reason.message += " instead of a greeting"
+            reason.remedy = "is it a TLS port (amqps://), or a broker that is just starting?"
             ended(reason)
         case .closing(let error, _, _): ended(error)
         case .handshaking, .open: ended(reason)
@@ -251,8 +255,13 @@ extension ConnectionCore {
     }
 
     /// Answers everyone and ends.
-    mutating func ended(_ error: AMQPError) {
-        if case .closed = phase { return }
+    mutating func ended(_ reason: AMQPError) {
+        let error: AMQPError
+        switch phase {
+        case .closed: return
+        case .handshaking(let handshake, _): error = reason.at(handshake.stage)
+        case .open, .closing: error = reason.at(.open)
+        }
         let wasClosing: WaiterID? = if case .closing(_, let waiter, _) = phase { waiter } else { nil }
         phase = .closed(error)
         heartbeat = nil

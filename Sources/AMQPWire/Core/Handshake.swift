@@ -51,11 +51,6 @@ struct Handshake {
         case finished
     }
 
-    /// How far the handshake is, for errors.
-    enum Phase: Hashable, Sendable {
-        case greeting, login, openingVirtualHost
-    }
-
     let settings: Settings
     private var state = State.awaitingStart
 
@@ -65,11 +60,11 @@ struct Handshake {
     }
 
     /// How far the handshake is.
-    var phase: Phase {
+    var stage: AMQPError.Stage {
         switch state {
         case .awaitingStart: .greeting
         case .awaitingTune: .login
-        case .awaitingOpenOk, .finished: .openingVirtualHost
+        case .awaitingOpenOk, .finished: .virtualHost
         }
     }
 
@@ -97,7 +92,7 @@ struct Handshake {
             throw AMQPError(
                 .unexpectedFrame,
                 "the broker sent \(method.id.name) in the middle of the handshake",
-                replyCode: 503,
+                reply: AMQPError.Reply(code: 503, text: ""),
                 method: method.id
             )
         }
@@ -115,7 +110,8 @@ struct Handshake {
             let ours = settings.mechanisms.map(\.rawValue).joined(separator: ", ")
             throw AMQPError(
                 .loginRefused,
-                "the broker offers the login mechanisms \(start.mechanisms.string), this client was told to use \(ours)"
+                "the broker offers the login mechanisms \(start.mechanisms.string), this client was told to use \(ours)",
+                remedy: "choose one of those that the broker offers"
             )
         }
         let response: AMQPSecret
@@ -144,7 +140,8 @@ struct Handshake {
         guard limits.frameMax == 0 || limits.frameMax >= AMQPConnectionLimits.smallestFrameMax else {
             throw AMQPError(
                 .negotiationFailed,
-                "a frame size of \(limits.frameMax) was agreed on, \(AMQPConnectionLimits.smallestFrameMax) is the least"
+                "a frame size of \(limits.frameMax) was agreed on, \(AMQPConnectionLimits.smallestFrameMax) is the least",
+                remedy: "leave the limits as they are by default"
             )
         }
         state = .awaitingOpenOk(Outcome(serverProperties: properties, mechanism: mechanism, limits: limits))

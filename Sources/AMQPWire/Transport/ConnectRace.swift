@@ -182,10 +182,7 @@ extension ConnectRace {
     private func awaitAttempts(_ state: inout State, _ connecting: Connecting) {
         state.stage = .connecting(connecting)
         guard !connecting.attempts.isEmpty || !connecting.waiting.isEmpty else {
-            let detail = ConnectFailure.summary(connecting.failures)
-            let number = connecting.failures.first?.errno
-            let error = TransportError(.connect, .system, errno: number, endpoint: target.description, detail: detail)
-            return finish(&state, .failure(error))
+            return finish(&state, .failure(failure(.system, connecting.failures)))
         }
         if let timer = state.timer {
             let next = connecting.waiting.isEmpty ? deadline : min(deadline, connecting.nextAttempt)
@@ -266,22 +263,42 @@ extension ConnectRace {
     /// The error for a race that someone or something ends from outside.
     private func interruption(_ stage: Stage, _ reason: TransportError.Reason, _ words: String) -> TransportError {
         let endpoint = target.description
+        let (phase, missed, remedy): (TransportError.Phase, String, String)
         switch stage {
         case .preparing:
-            let what = "\(words) before the name service answered: check /etc/resolv.conf and the network"
-            return TransportError(.resolve, reason, endpoint: endpoint, detail: reason == .cancelled ? words : what)
+            phase = .resolve
+            missed = "before the name service answered"
+            remedy = "check /etc/resolv.conf and the network"
         case .connecting(let connecting):
             guard reason == .deadline else {
                 return TransportError(.connect, reason, endpoint: endpoint, detail: words)
             }
             let silent = connecting.attempts.map { ConnectFailure(address: $0.address, errno: ETIMEDOUT) }
-            var detail = ConnectFailure.summary(connecting.failures + silent)
-            if !connecting.waiting.isEmpty { detail += "; \(connecting.waiting.count) more addresses were not tried" }
-            return TransportError(.connect, reason, errno: ETIMEDOUT, endpoint: endpoint, detail: detail)
+            var error = failure(.deadline, connecting.failures + silent)
+            error.errno = ETIMEDOUT
+            if !connecting.waiting.isEmpty {
+                error.detail += "; \(connecting.waiting.count) more addresses were not tried"
+            }
+            return error
         case .securing, .finished:
-            let what = "\(words) before the TLS handshake was complete: check that the port speaks TLS"
-            return TransportError(.tls, reason, endpoint: endpoint, detail: reason == .cancelled ? words : what)
+            phase = .tls
+            missed = "before the TLS handshake was complete"
+            remedy = "check that the port speaks TLS"
         }
+        guard reason == .deadline else { return TransportError(phase, reason, endpoint: endpoint, detail: words) }
+        return TransportError(phase, reason, endpoint: endpoint, detail: "\(words) \(missed)", remedy: remedy)
+    }
+
+    /// The error for addresses of which none could be connected to.
+    private func failure(_ reason: TransportError.Reason, _ failures: [ConnectFailure]) -> TransportError {
+        TransportError(
+            .connect,
+            reason,
+            errno: failures.first?.errno,
+            endpoint: target.description,
+            detail: ConnectFailure.summary(failures),
+            remedy: ConnectFailure.remedy(failures)
+        )
     }
 }
 

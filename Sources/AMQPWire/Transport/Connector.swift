@@ -85,16 +85,25 @@ struct ConnectFailure: Error, Hashable, Sendable {
     var address: SocketAddress
     var errno: Int32
 
-    /// All failures in one sentence, with what to do: "connection refused by 127.0.0.1:5672 and [::1]:5672: check …".
+    /// All failures in one sentence: "connection refused by 127.0.0.1:5672 and [::1]:5672".
     static func summary(_ failures: [ConnectFailure]) -> String {
+        numbers(failures).map { number in
+            let addresses = failures.filter { $0.errno == number }.map(\.address.description)
+            return "\(SystemErrorText.describe(number)) \(preposition(number)) \(list(addresses))"
+        }.joined(separator: "; ")
+    }
+
+    /// What to do about them, as far as that is known.
+    static func remedy(_ failures: [ConnectFailure]) -> String? {
+        let remedies = numbers(failures).compactMap(SystemErrorText.remedy)
+        return remedies.isEmpty ? nil : remedies.joined(separator: "; ")
+    }
+
+    /// The error numbers, each once.
+    private static func numbers(_ failures: [ConnectFailure]) -> [Int32] {
         var numbers: [Int32] = []
         for failure in failures where !numbers.contains(failure.errno) { numbers.append(failure.errno) }
-        return numbers.map { number in
-            let addresses = failures.filter { $0.errno == number }.map(\.address.description)
-            var text = "\(SystemErrorText.describe(number)) \(preposition(number)) \(list(addresses))"
-            if let remedy = SystemErrorText.remedy(number) { text += ": \(remedy)" }
-            return text
-        }.joined(separator: "; ")
+        return numbers
     }
 
     private static func preposition(_ number: Int32) -> String {

@@ -18,13 +18,21 @@ final class OpenSSLContext: SecureContext {
         self.context = context
         self.configuration = configuration
 
-        func unusable(_ what: String) -> TransportError {
-            TransportError(.tls, .configuration, endpoint: endpoint, detail: what)
+        func unusable(_ what: String, file: String? = nil) -> TransportError {
+            TransportError(.tls, .configuration, endpoint: endpoint, detail: what, file: file)
         }
         func check(_ path: String, _ what: String) throws(TransportError) {
             guard !path.utf8.contains(0), access(path, R_OK) == 0 else {
-                let reason = SystemErrorText.describe(path.utf8.contains(0) ? EINVAL : errno)
-                throw unusable("cannot read the \(what) \(path): \(reason)")
+                let number = path.utf8.contains(0) ? EINVAL : errno
+                throw TransportError(
+                    .tls,
+                    .configuration,
+                    errno: number,
+                    endpoint: endpoint,
+                    detail: "cannot read the \(what) \(path): \(SystemErrorText.describe(number))",
+                    remedy: SystemErrorText.fileRemedy(number),
+                    file: path
+                )
             }
         }
 
@@ -52,13 +60,19 @@ final class OpenSSLContext: SecureContext {
             if let file = configuration.caFile {
                 try check(file, "CA file")
                 guard SSL_CTX_load_verify_file(context, file) == 1 else {
-                    throw unusable("the CA file \(file) holds no certificate in PEM: \(OpenSSLErrors.takeText())")
+                    throw unusable(
+                        "the CA file \(file) holds no certificate in PEM: \(OpenSSLErrors.takeText())",
+                        file: file
+                    )
                 }
             }
             if let directory = configuration.caDirectory {
                 try check(directory, "CA directory")
                 guard SSL_CTX_load_verify_dir(context, directory) == 1 else {
-                    throw unusable("cannot use the CA directory \(directory): \(OpenSSLErrors.takeText())")
+                    throw unusable(
+                        "cannot use the CA directory \(directory): \(OpenSSLErrors.takeText())",
+                        file: directory
+                    )
                 }
             }
         }
@@ -66,18 +80,21 @@ final class OpenSSLContext: SecureContext {
         if let certificate = configuration.certificateFile {
             try check(certificate, "certificate file")
             guard SSL_CTX_use_certificate_chain_file(context, certificate) == 1 else {
-                throw unusable("cannot use the certificate file \(certificate): \(OpenSSLErrors.takeText())")
+                throw unusable(
+                    "cannot use the certificate file \(certificate): \(OpenSSLErrors.takeText())",
+                    file: certificate
+                )
             }
             let key = configuration.keyFile ?? certificate
             try check(key, "key file")
             guard Self.useKey(context, key, configuration.keyPassphrase) else {
-                throw unusable("cannot use the key file \(key): \(OpenSSLErrors.takeText())")
+                throw unusable("cannot use the key file \(key): \(OpenSSLErrors.takeText())", file: key)
             }
             guard SSL_CTX_check_private_key(context) == 1 else {
-                throw unusable("the key in \(key) is not that of the certificate in \(certificate)")
+                throw unusable("the key in \(key) is not that of the certificate in \(certificate)", file: key)
             }
         } else if let key = configuration.keyFile {
-            throw unusable("the key file \(key) is of no use without its certificate file")
+            throw unusable("the key file \(key) is of no use without its certificate file", file: key)
         }
     }
 
@@ -365,8 +382,15 @@ final class OpenSSLSession: SecureSession {
             case .needsWritable: return .needsWritable
             case .failed(let error): return .failed(error)
             case .closed:
-                let detail = "the peer closed the connection during the handshake: check that the port speaks TLS"
-                return .failed(TransportError(.tls, .secureProtocol, endpoint: endpoint, detail: detail))
+                return .failed(
+                    TransportError(
+                        .tls,
+                        .ended,
+                        endpoint: endpoint,
+                        detail: "the peer closed the connection during the handshake",
+                        remedy: "check that the port speaks TLS and that the broker behind it runs"
+                    )
+                )
             }
         }
         return step ?? .failed(closedHere(.tls))
@@ -505,39 +529,57 @@ private enum OpenSSLErrors {
         let code = ERR_get_error()
         ERR_clear_error()
         let words = text(code)
-        func error(_ reason: TransportError.Reason, _ detail: String) -> TransportError {
-            TransportError(phase, reason, endpoint: endpoint, detail: detail)
+        func error(
+            _ reason: TransportError.Reason,
+            _ tls: AMQPError.TLSFailure,
+            _ detail: String,
+            _ remedy: String? = nil
+        ) -> TransportError {
+            // With TLS 1.3 the peer refuses our certificate only after the handshake, in what is read then.
+            TransportError(
+                reason == .certificate ? .tls : phase,
+                reason,
+                endpoint: endpoint,
+                detail: detail,
+                remedy: remedy,
+                tls: tls
+            )
         }
         switch ERR_GET_REASON(code) {
         case SSL_R_CERTIFICATE_VERIFY_FAILED:
-            return error(.certificate, verification(ssl, host: host))
+            let (tls, detail, remedy) = verification(ssl, host: host)
+            return error(.certificate, tls, detail, remedy)
         case SSL_R_WRONG_VERSION_NUMBER, SSL_R_HTTP_REQUEST, SSL_R_PACKET_LENGTH_TOO_LONG, SSL_R_BAD_RECORD_TYPE:
             let advice = "connect to its TLS port (5671 by default), or without TLS (amqp://)"
-            return error(.secureProtocol, "the peer does not speak TLS on this port (\(words)): \(advice)")
+            return error(.secureProtocol, .notTLS, "the peer does not speak TLS on this port (\(words))", advice)
         case SSL_R_UNSUPPORTED_PROTOCOL, SSL_R_TLSV1_ALERT_PROTOCOL_VERSION, SSL_R_VERSION_TOO_LOW:
-            let advice = "enable TLS 1.2 or later on it"
-            return error(.secureProtocol, "the peer has no version of TLS that is allowed here (\(words)): \(advice)")
+            let what = "the peer has no version of TLS that is allowed here (\(words))"
+            return error(.secureProtocol, .noCommonVersion, what, "enable TLS 1.2 or later on it")
         case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
-            let advice = "give one with certfile and keyfile"
-            return error(.certificate, "the peer requires a certificate of ours: \(advice)")
+            let what = "the peer requires a certificate of ours"
+            return error(.certificate, .clientCertificateRequired, what, "give one with certfile and keyfile")
         case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE:
             let advice = "it may require a certificate of ours (certfile, keyfile), or share no cipher with us"
-            return error(.secureProtocol, "the peer refused the handshake: \(advice)")
+            return error(.secureProtocol, .handshakeRefused, "the peer refused the handshake", advice)
         case SSL_R_TLSV1_ALERT_UNKNOWN_CA, SSL_R_SSLV3_ALERT_BAD_CERTIFICATE, SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED,
             SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED, SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN,
             SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE, SSL_R_TLSV1_ALERT_ACCESS_DENIED,
             SSL_R_TLSV1_ALERT_DECRYPT_ERROR:
-            let advice = "check certfile, and that the peer knows its authority"
-            return error(.certificate, "the peer refused our certificate (\(words)): \(advice)")
+            let advice = "check certfile, its dates, and that the peer knows its authority"
+            return error(.certificate, .clientCertificateRefused, "the peer refused our certificate (\(words))", advice)
         case SSL_R_TLSV1_UNRECOGNIZED_NAME:
-            return error(.secureProtocol, "the peer does not know the name \(host): give server_name_indication")
+            let what = "the peer does not know the name \(host)"
+            return error(.secureProtocol, .unknownServerName, what, "give server_name_indication")
         default:
-            return error(.secureProtocol, words)
+            return error(.secureProtocol, .other, words)
         }
     }
 
-    /// Why a certificate was not accepted.
-    private static func verification(_ ssl: OpaquePointer, host: String) -> String {
+    /// Why a certificate was not accepted, and what to do about it.
+    private static func verification(
+        _ ssl: OpaquePointer,
+        host: String
+    ) -> (AMQPError.TLSFailure, detail: String, remedy: String?) {
         // Kept after a failure too: as much of the chain as could be built, the peer's own certificate first.
         let chain = SSL_get0_verified_chain(ssl)
         let count = copenssl_chain_count(chain)
@@ -548,22 +590,24 @@ private enum OpenSSLErrors {
             X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT,
             X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, X509_V_ERR_CERT_UNTRUSTED:
             let authority = certificates.last.map { " (\(OpenSSLText.issuer($0)))" } ?? ""
-            return "the certificate of \(host) is signed by an unknown authority\(authority):"
-                + " give its CA with cacertfile"
+            let what = "the certificate of \(host) is signed by an unknown authority\(authority)"
+            return (.unknownAuthority, what, "give its CA with cacertfile")
         case X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH:
             let names = certificates.first.map { OpenSSLText.names($0) } ?? "another host"
-            return "host name does not match: the certificate is not for \(host) but for \(names):"
-                + " connect by a name it has, or give that with server_name_indication"
+            let what = "host name does not match: the certificate is not for \(host) but for \(names)"
+            return (.wrongName, what, "connect by a name it has, or give that with server_name_indication")
         case X509_V_ERR_CERT_HAS_EXPIRED:
             let expired = certificates.first { X509_cmp_current_time(X509_get0_notAfter($0)) < 0 }
-            guard let expired else { return "the certificate of \(host) has expired: renew it" }
-            return "the certificate \(OpenSSLText.subject(expired)) of \(host) expired on"
-                + " \(OpenSSLText.time(X509_get0_notAfter(expired))): renew it"
+            guard let expired else { return (.expired, "the certificate of \(host) has expired", "renew it") }
+            let when = OpenSSLText.time(X509_get0_notAfter(expired))
+            return (
+                .expired, "the certificate \(OpenSSLText.subject(expired)) of \(host) expired on \(when)", "renew it"
+            )
         case X509_V_ERR_CERT_NOT_YET_VALID:
-            return "the certificate of \(host) is not valid yet: check the clocks of both hosts"
+            return (.notYetValid, "the certificate of \(host) is not valid yet", "check the clocks of both hosts")
         default:
             let words = X509_verify_cert_error_string(code).map { String(cString: $0) } ?? "error \(code)"
-            return "the certificate of \(host) is not accepted: \(words)"
+            return (.certificateRefused, "the certificate of \(host) is not accepted: \(words)", nil)
         }
     }
 }

@@ -58,17 +58,20 @@ struct Resolver: Sendable {
 
     private static func failure(_ code: Int32, systemError: Int32, host: String, endpoint: String) -> TransportError {
         let detail: String
+        var remedy: String?
         switch code {
         case EAI_NONAME, noData:
-            detail = "no such host: check the name, /etc/hosts and the name service"
+            detail = "no such host"
+            remedy = "check the name, /etc/hosts and the name service"
         case EAI_AGAIN:
-            detail = "the name service does not answer: check /etc/resolv.conf and the network"
+            detail = "the name service does not answer"
+            remedy = "check /etc/resolv.conf and the network"
         case EAI_SYSTEM:
             return TransportError(.resolve, errno: systemError, endpoint: endpoint)
         default:
             detail = gai_strerror(code).map { String(cString: $0) } ?? "name service error \(code)"
         }
-        return TransportError(.resolve, .name, endpoint: endpoint, detail: detail)
+        return TransportError(.resolve, .name, endpoint: endpoint, detail: detail, remedy: remedy)
     }
 
     /// `EAI_NODATA`, which glibc's headers show to GNU programs only.

@@ -75,7 +75,8 @@ enum TLSProvider {
             .tls,
             .configuration,
             endpoint: endpoint,
-            detail: "AMQPWire was built without TLS: build it with the package trait TLS, which is on by default"
+            detail: "AMQPWire was built without TLS",
+            remedy: "build it with the package trait TLS, which is on by default"
         )
         #endif
     }

@@ -25,6 +25,8 @@ struct TransportError: Error, Hashable, Sendable {
         case secureProtocol
         /// A file, a name or an option given by the user cannot be used.
         case configuration
+        /// The peer ended the connection where it should have gone on.
+        case ended
         /// The stream had been closed on this side.
         case closed
     }
@@ -33,16 +35,34 @@ struct TransportError: Error, Hashable, Sendable {
     var reason: Reason
     /// The error number of the system call, where one failed.
     var errno: Int32?
-    /// What happened and what to do about it.
+    /// What happened.
     var detail: String
+    /// What to do about it, where that is known.
+    var remedy: String?
+    /// The file that cannot be used.
+    var file: String?
+    /// Why TLS failed.
+    var tls: AMQPError.TLSFailure?
     /// The host and port, or the address, that this is about.
     var endpoint: String
 
-    init(_ phase: Phase, _ reason: Reason, errno: Int32? = nil, endpoint: String, detail: String) {
+    init(
+        _ phase: Phase,
+        _ reason: Reason,
+        errno: Int32? = nil,
+        endpoint: String,
+        detail: String,
+        remedy: String? = nil,
+        file: String? = nil,
+        tls: AMQPError.TLSFailure? = nil
+    ) {
         self.phase = phase
         self.reason = reason
         self.errno = errno
         self.detail = detail
+        self.remedy = remedy
+        self.file = file
+        self.tls = tls
         self.endpoint = endpoint
     }
 
@@ -50,13 +70,22 @@ struct TransportError: Error, Hashable, Sendable {
     init(_ phase: Phase, errno: Int32, endpoint: String, doing action: String? = nil) {
         var detail = SystemErrorText.describe(errno)
         if let action { detail = "\(action): \(detail)" }
-        if let remedy = SystemErrorText.remedy(errno) { detail += ": \(remedy)" }
-        self.init(phase, .system, errno: errno, endpoint: endpoint, detail: detail)
+        self.init(
+            phase,
+            .system,
+            errno: errno,
+            endpoint: endpoint,
+            detail: detail,
+            remedy: SystemErrorText.remedy(errno)
+        )
     }
 }
 
 extension TransportError: CustomStringConvertible {
-    var description: String {
+    var description: String { remedy.map { "\(message): \($0)" } ?? message }
+
+    /// What happened, and to what.
+    var message: String {
         switch phase {
         case .resolve: "cannot resolve \(endpoint): \(detail)"
         case .connect: "cannot connect to \(endpoint): \(detail)"
@@ -83,6 +112,15 @@ enum SystemErrorText {
         case EACCES, EPERM: "not permitted"
         // glibc's strerror keeps its text per thread.
         default: strerror(number).map { String(cString: $0) } ?? "error \(number)"
+        }
+    }
+
+    /// What to do about a file, where that is known.
+    static func fileRemedy(_ number: Int32) -> String? {
+        switch number {
+        case ENOENT, ENOTDIR: "correct the path, or put the file there"
+        case EACCES, EPERM: "let the user that this runs as read it"
+        default: remedy(number)
         }
     }
 

@@ -84,7 +84,7 @@ extension BrokerCheck {
             try await channel.declareExchangePassively(name)
         }
         if case .no(let error) = existence {
-            guard error.replyCode == 404 else {
+            guard error.reply?.kind == .notFound else {
                 try failTopology(.exchange, error)
                 return false
             }
@@ -119,12 +119,12 @@ extension BrokerCheck {
             _ = try await channel.declareQueuePassively(name)
         }
         if case .no(let error) = existence {
-            switch error.replyCode {
-            case 404:
+            switch error.reply?.kind {
+            case .notFound:
                 guard try await passes(.declaringQueue(wanted), .queue, broker) else { return false }
                 try checkSupport(of: wanted, broker)
                 return true
-            case 405 where wanted.exclusive:
+            case .resourceLocked where wanted.exclusive:
                 try report.noted(
                     .queue,
                     "'\(name)' is in use by another connection: that of psistats, if it runs on this machine (psistats "
@@ -147,7 +147,7 @@ extension BrokerCheck {
             )
         }
         if case .no(let error) = equality {
-            if error.replyCode == 405 {
+            if error.reply?.kind == .resourceLocked {
                 // It could be asked about, so nobody holds it exclusively.
                 try report.failed(
                     .queue,
@@ -180,15 +180,9 @@ extension BrokerCheck {
 
     /// A failure behind the virtual host.
     private func failTopology(_ stage: CheckReport.Stage, _ error: AMQPError) throws(SystemError) {
-        let status: ExitStatus =
-            switch error.replyCode {
-            case 403: .noPermission
-            case 404, 405, 406, 503: .configuration
-            default: .unavailable
-            }
-        if let mismatch = ArgumentMismatch(error.replyText ?? "") {
-            return try report.failed(stage, mismatch.description, remedy: mismatch.remedy, status)
+        if let mismatch = ArgumentMismatch(error.reply) {
+            return try report.failed(stage, mismatch.description, remedy: mismatch.remedy, error.exitStatus)
         }
-        try fail(stage, error, status)
+        try fail(stage, error)
     }
 }

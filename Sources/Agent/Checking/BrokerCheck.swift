@@ -14,12 +14,12 @@ struct BrokerCheck {
     let report: CheckReport
 
     func run() async throws(SystemError) {
-        guard let address = try reach() else { return }
+        guard try reach() else { return }
         let connection: AMQPConnection
         do throws(AMQPError) {
             connection = try await AMQPConnection.connect(settings)
         } catch {
-            return try refused(error, address)
+            return try refused(error)
         }
         try opened(through: .vhost, connection)
         do throws(SystemError) {
@@ -43,8 +43,8 @@ struct BrokerCheck {
 
     // MARK: Resolver and TCP
 
-    /// The address that accepts connections, if one does.
-    private func reach() throws(SystemError) -> HostAddress? {
+    /// Whether an address accepts connections.
+    private func reach() throws(SystemError) -> Bool {
         let time = broker.connectionTimeout ?? Self.patience
         let addresses: [HostAddress]
         switch NameLookup.addresses(of: broker.host, port: broker.port, within: time) {
@@ -56,7 +56,7 @@ struct BrokerCheck {
                 remedy: "correct the host in [server] url, or check /etc/hosts and the name service",
                 .unavailable
             )
-            return nil
+            return false
         }
         try report.passed(.resolver, "\(broker.host) → " + addresses.map(\.text).joined(separator: ", "))
         let outcome = PortProbe.connect(to: addresses, within: time)
@@ -68,11 +68,11 @@ struct BrokerCheck {
                 remedy: "start the broker, or correct host and port in [server] url, and check the firewalls between",
                 .unavailable
             )
-            return nil
+            return false
         }
         let aside = failures.isEmpty ? "" : " (but not \(failures.joined(separator: ", ")))"
         try report.passed(.tcp, "\(reached.text) port \(broker.port)" + aside)
-        return reached
+        return true
     }
 
     private static func reason(_ code: Int32) -> String {
@@ -107,41 +107,35 @@ struct BrokerCheck {
     }
 
     /// Says at which stage the opening of the connection failed.
-    private func refused(_ error: AMQPError, _ address: HostAddress) throws(SystemError) {
-        switch error.code {
-        case .unreachable: try fail(.tcp, error, .unavailable)
-        case .tlsFailed: try fail(.tls, error, .unavailable)
-        case .loginRefused:
-            try opened(through: .amqp, nil)
-            try fail(.login, error, .noPermission)
-        case .virtualHostRefused:
-            try opened(through: .login, nil)
-            try fail(.vhost, error, .noPermission)
-        case .connectionClosed where error.replyText?.contains("connection limit (") == true:
-            try opened(through: .login, nil)
-            try fail(.vhost, error, .unavailable)
-        case .connectionClosed where error.replyText?.contains("login") == true:
-            // GarageMQ's words, with the code for virtual hosts.
-            try opened(through: .amqp, nil)
-            try fail(.login, error, .noPermission)
-        case .invalidArgument: try fail(.amqp, error, .configuration)
-        case .protocolMismatch, .negotiationFailed, .connectionLost, .connectionClosed, .channelClosed, .closed,
-            .malformedInput, .unexpectedFrame, .timedOut, .cancelled, .tooManyChannels, .publishRefused,
-            .publishReturned, .consumerCancelled:
-            if broker.scheme == .amqp { try opened(through: .tls, nil) }
-            try fail(.amqp, error, .unavailable)
+    private func refused(_ error: AMQPError) throws(SystemError) {
+        let stage = Self.stage(of: error)
+        let stages: [CheckReport.Stage] = [.tls, .amqp, .login, .vhost]
+        if let index = stages.firstIndex(of: stage), index > 0 { try opened(through: stages[index - 1], nil) }
+        try fail(stage, error)
+    }
+
+    private static func stage(of error: AMQPError) -> CheckReport.Stage {
+        switch error.stage {
+        case .resolving: .resolver
+        case .connecting: .tcp
+        case .securing: .tls
+        // What the client cannot answer to a greeting is a login.
+        case .greeting: error.code == .loginRefused || error.code == .invalidArgument ? .login : .amqp
+        case .login: .login
+        case .virtualHost, .open: .vhost
+        default: .amqp
         }
     }
 
     /// A stage that failed with an error of the client's.
-    func fail(_ stage: CheckReport.Stage, _ error: AMQPError, _ status: ExitStatus) throws(SystemError) {
+    func fail(_ stage: CheckReport.Stage, _ error: AMQPError) throws(SystemError) {
         var configuration = configuration
         configuration.server.brokers = [broker]
         try report.failed(
             stage,
             BrokerAdvice.occurrence(of: error),
             remedy: BrokerAdvice.advice(for: error, configuration: configuration, hostname: hostname),
-            status
+            error.exitStatus
         )
     }
 }

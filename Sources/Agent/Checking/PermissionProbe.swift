@@ -55,14 +55,13 @@ enum PermissionProbe: Hashable, Sendable {
 
     /// Whether the answer is the refusal that comes after the permission was looked at.
     func isPermitted(_ error: AMQPError) -> Bool {
-        let text = error.replyText ?? ""
-        return switch (self, error.replyCode) {
-        case (.declaringExchange, 406): text.contains("alternate-exchange")
-        case (.declaringQueue, 406): text.contains("x-dead-letter-exchange")
+        switch (self, error.reply?.kind) {
+        case (.declaringExchange, .invalidArgument): error.reply?.argument?.name == "alternate-exchange"
+        case (.declaringQueue, .invalidArgument): error.reply?.argument?.name == "x-dead-letter-exchange"
         // The agent that runs holds its queue; that comes after the permission as well.
-        case (.declaringQueue, 405): true
-        case (.binding, 404), (.binding, 405), (.publishing, 404): true
-        case (.publishing, 406): text.contains("expiration")
+        case (.declaringQueue, .resourceLocked): true
+        case (.binding, .notFound), (.binding, .resourceLocked), (.publishing, .notFound): true
+        case (.publishing, .invalidArgument): error.reply?.argument?.name == "expiration"
         default: false
         }
     }

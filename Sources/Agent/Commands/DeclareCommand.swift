@@ -78,15 +78,7 @@ struct DeclareCommand: ParsableCommand {
             print(text(queue, configuration))
         } catch let error as AMQPError {
             let advice = BrokerAdvice.explanation(of: error, configuration: configuration, hostname: hostname)
-            throw CommandFailure(Self.status(for: error), advice)
-        }
-    }
-
-    private static func status(for error: AMQPError) -> ExitStatus {
-        switch (error.code, error.replyCode) {
-        case (.loginRefused, _), (.virtualHostRefused, _), (_, 403), (_, 530): .noPermission
-        case (_, 405), (_, 406), (.invalidArgument, _): .configuration
-        default: .unavailable
+            throw CommandFailure(error.exitStatus, advice)
         }
     }
 

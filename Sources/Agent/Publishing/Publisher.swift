@@ -146,7 +146,7 @@ private struct Outage {
     /// A queue that another connection holds (405) may for two heartbeats be held by the one that was just lost, which the
     /// broker has not missed yet.
     mutating func reason(_ error: AMQPError, _ settings: BrokerSettings, now: SuspendingClock.Instant) -> String {
-        if error.replyCode == 405 {
+        if error.reply?.kind == .resourceLocked {
             let since = heldSince ?? now
             heldSince = since
             let heartbeat = settings.configuration.server.brokers.first?.heartbeat ?? 60

@@ -211,30 +211,26 @@ final class LossRecord: Sendable {
 extension Publisher {
     /// What the client tells of a connection; on whichever thread it happens.
     fileprivate func heard(_ event: AMQPEvent, _ loss: LossRecord) {
-        switch event {
-        case .connected(let peer, let properties):
+        switch event.kind {
+        case .connected:
+            let peer = event.peer ?? ""
             let product = ["product", "version"].compactMap { name -> String? in
-                guard case .string(let text)? = properties[AMQPText(name)] else { return nil }
+                guard case .string(let text)? = event.serverProperties?[AMQPText(name)] else { return nil }
                 return text.string
             }.joined(separator: " ").printable
             state.withLock { $0.status.broker = product.isEmpty ? peer : "\(peer) (\(product))" }
-        case .disconnected(let error):
-            loss.record(error)
+        case .disconnected, .closed:
+            loss.record(event.error)
             outbox.wakeup.ring()
-        case .closed(let error):
-            loss.record(error)
-            outbox.wakeup.ring()
-        case .blocked(let reason):
-            let reason = reason.printable
+        case .blocked:
+            let reason = (event.reason ?? "").printable
             state.withLock { $0.status.blockedReason = reason }
             log.warning("the broker takes no messages for now (\(reason)): they wait here")
         case .unblocked:
             state.withLock { $0.status.blockedReason = nil }
             log.info("the broker takes messages again")
         case .channelClosed: outbox.wakeup.ring()
-        case .reconnecting, .recovered, .recoveryFailed, .recoveryDelayed, .recoveryCompleted, .queueRenamed, .returned,
-            .consumerCancelled:
-            break
+        default: break
         }
     }
 }

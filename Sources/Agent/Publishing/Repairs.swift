@@ -27,7 +27,7 @@ struct Repairs {
         switch error.code {
         case .publishReturned: return failures < Self.limit ? .declareAgain : nil
         case .publishRefused: return failures < Self.limit ? .sendAgain : nil
-        case .channelClosed where error.replyCode == 404: return failures < Self.limit ? .declareAgain : nil
+        case .channelClosed where error.reply?.kind == .notFound: return failures < Self.limit ? .declareAgain : nil
         case .channelClosed where error.replyCode == 406 || error.replyCode == 311:
             if window == 1 { return .giveUpOldest }
             window = 1
@@ -35,11 +35,7 @@ struct Repairs {
             return .sendOneByOne
         // While the broker is blocked no publish leaves; it is the same message's turn again.
         case .timedOut: return error.delivery == .notSent ? .sendAgain : nil
-        case .channelClosed, .unreachable, .tlsFailed, .protocolMismatch, .loginRefused, .virtualHostRefused,
-            .negotiationFailed, .connectionLost, .connectionClosed, .closed, .malformedInput, .unexpectedFrame,
-            .cancelled,
-            .invalidArgument, .tooManyChannels, .consumerCancelled:
-            return nil
+        default: return nil
         }
     }
 

@@ -70,9 +70,7 @@ final class WatchFeed: Sendable {
             await close()
             failure = nil
         } catch let error as AMQPError {
-            let isRefusal = error.replyCode == 403 || error.code == .loginRefused || error.code == .virtualHostRefused
-            let status = isRefusal ? ExitStatus.noPermission : .unavailable
-            failure = Task.isCancelled ? nil : CommandFailure(status, "\(error)".printable)
+            failure = Task.isCancelled ? nil : CommandFailure(error.exitStatus, "\(error)".printable)
         } catch {
             failure = Task.isCancelled ? nil : CommandFailure(.software, "\(error)".printable)
         }
@@ -166,9 +164,9 @@ final class WatchFeed: Sendable {
     // MARK: The connection
 
     private func happened(_ event: AMQPEvent) {
-        switch event {
-        case .disconnected(let error): mailbox.post(.link(.lost("\(error)", retry: nil)))
-        case .reconnecting(_, let pause, let error): mailbox.post(.link(.lost("\(error)", retry: pause)))
+        switch event.kind {
+        case .disconnected, .reconnecting:
+            mailbox.post(.link(.lost(event.error.map { "\($0)" } ?? "", retry: event.pause)))
         case .recoveryFailed: state.withLock { $0.isIncomplete = true }
         case .recovered:
             let isIncomplete = state.withLock { state in
@@ -176,14 +174,12 @@ final class WatchFeed: Sendable {
                 return state.isIncomplete || !state.wasBound
             }
             mailbox.post(.link(isIncomplete ? .waiting(missing) : .watching))
-        case .queueRenamed(let old, let new):
+        case .queueRenamed:
             state.withLock { state in
-                if state.queue == old { state.queue = new }
+                if let new = event.queue, state.queue == event.formerQueue { state.queue = new }
             }
-        case .closed(let error): state.withLock { $0.end = error }
-        case .connected, .recoveryDelayed, .recoveryCompleted, .blocked, .unblocked, .returned, .channelClosed,
-            .consumerCancelled:
-            break
+        case .closed: state.withLock { $0.end = event.error }
+        default: break
         }
     }
 }

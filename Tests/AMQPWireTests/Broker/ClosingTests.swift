@@ -186,9 +186,9 @@ struct ClosingTests {
             }
             log.withLock { log in
                 if others != 1 { log.append("at the same time") }
-                switch event {
+                switch event.kind.name {
                 case .connected: log.append("connected")
-                case .blocked(let reason): log.append("blocked \(reason)")
+                case .blocked: log.append("blocked \(event.reason ?? "?")")
                 case .unblocked: log.append("unblocked")
                 case .disconnected: log.append("disconnected")
                 case .closed: log.append("closed")
@@ -217,7 +217,7 @@ struct ClosingTests {
         let error = await #expect(throws: AMQPError.self) { try await AMQPConnection.connect(http.configuration) }
         #expect(error?.code == .protocolMismatch)
         #expect(error?.message.contains("does not speak AMQP 0-9-1") == true)
-        #expect(error?.message.contains("check host and port") == true)
+        #expect(error?.remedy?.contains("check host and port") == true)
         let newer = try ScriptedPeer { peer in
             _ = try peer.read(8)
             try peer.write(Array("AMQP".utf8) + [0, 1, 0, 0])

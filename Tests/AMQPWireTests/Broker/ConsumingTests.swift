@@ -176,7 +176,9 @@ struct ConsumingTests {
         let (events, continuation) = AsyncStream.makeStream(of: String.self)
         var configuration = try TestBroker.rabbitmq.configuration
         configuration.onEvent = { event in
-            if case .consumerCancelled(let tag, let queue) = event { continuation.yield("\(tag) \(queue)") }
+            if event.kind == .consumerCancelled, let tag = event.consumerTag, let queue = event.queue {
+                continuation.yield("\(tag) \(queue)")
+            }
         }
         try await AMQPConnection.withConnection(configuration) { connection in
             let channel = try await connection.openChannel()

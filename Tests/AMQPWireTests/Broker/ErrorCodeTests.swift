@@ -74,7 +74,7 @@ struct ErrorCodeTests {
         }
         #expect(outcome.error?.code == .connectionClosed)
         #expect(outcome.error?.replyCode == 541)
-        #expect(outcome.error?.message.contains("the broker's log says more") == true)
+        #expect(outcome.error?.remedy?.contains("the broker's log says more") == true)
         #expect(!outcome.connectionIsOpen)
     }
 

@@ -34,7 +34,7 @@ struct ErrorTests {
         // From the broker's close: had it to wait for the end of the connection, there would be no code.
         #expect(error?.replyCode == 403)
         #expect(error?.message.contains("'guest'") == true)
-        #expect(error?.message.contains("check user and password") == true)
+        #expect(error?.remedy?.contains("check user and password") == true)
         #expect("\(String(describing: error))".contains("s3cr3t") == false)
         var dumped = ""
         dump(error, to: &dumped)
@@ -49,7 +49,7 @@ struct ErrorTests {
         #expect(unknown?.message.contains("'nowhere'") == true)
         let forbidden = await connecting("amqp://limited:limited@127.0.0.1:\(TestBroker.port ?? 1)/stats")
         #expect(forbidden?.code == .virtualHostRefused)
-        #expect(forbidden?.message.contains("grant user 'limited' access") == true)
+        #expect(forbidden?.remedy?.contains("grant user 'limited' access") == true)
     }
 
     @Test("no mechanism in common is said with the names of both sides")
@@ -76,7 +76,7 @@ struct ErrorTests {
         #expect(error?.scope == .channel)
         #expect(error?.replyCode == 403)
         #expect(error?.method == .queueDeclare)
-        #expect(error?.message.contains("rabbitmqctl set_permissions") == true)
+        #expect(error?.remedy?.contains("rabbitmqctl set_permissions") == true)
         #expect(isOpen)
         let (publish, _) = try await onChannel("limited") {
             try await $0.publish("", exchange: "amq.topic", routingKey: "")
@@ -111,7 +111,7 @@ struct ErrorTests {
             let queue = try await holder.makeQueue()
             let (error, isOpen) = try await onChannel { _ = try await $0.declareQueuePassively(queue) }
             #expect(error?.replyCode == 405)
-            #expect(error?.message.contains("another connection holds it exclusively") == true)
+            #expect(error?.remedy?.contains("another connection holds it exclusively") == true)
             #expect(isOpen)
         }
     }
@@ -125,7 +125,7 @@ struct ErrorTests {
                 try await other.declareQueue(queue, exclusive: true, arguments: ["x-max-length": 5])
             }
             #expect(error?.replyCode == 406)
-            #expect(error?.message.contains("it exists with other settings") == true)
+            #expect(error?.remedy?.contains("it exists with other settings") == true)
 
             try await holder.publish("x", routingKey: queue)
             let third = try await connection.openChannel()

@@ -170,7 +170,7 @@ struct PublishingTests {
         let (events, continuation) = AsyncStream.makeStream(of: AMQPReturnedMessage.self)
         var configuration = try TestBroker.rabbitmq.configuration
         configuration.onEvent = { event in
-            if case .returned(let message) = event { continuation.yield(message) }
+            if event.kind == .returned, let message = event.returned { continuation.yield(message) }
         }
         try await AMQPConnection.withConnection(configuration) { connection in
             try await connection.withChannel { channel in
@@ -416,7 +416,7 @@ struct PublishingTests {
         try await alarm(true)
         // Connections are blocked when they publish.
         try await channel.send([9], routingKey: queue)
-        await next { if case .blocked = $0 { true } else { false } }
+        await next { $0.kind == .blocked }
         #expect(connection.blockedReason?.contains("memory") == true)
         let waiting = Task { try await channel.publish("waits", routingKey: queue) }
         try await eventually { connection.driver.waiterCount == 1 }
@@ -428,14 +428,14 @@ struct PublishingTests {
         #expect(error?.delivery == .notSent)
         try await delivery.ack()
         try await alarm(false)
-        await next { if case .unblocked = $0 { true } else { false } }
+        await next { $0.kind == .unblocked }
         try await waiting.value
         #expect(connection.blockedReason == nil)
         try await channel.expectMessages(4, in: queue)
 
         try await alarm(true)
         try await channel.send([9], routingKey: queue)
-        await next { if case .blocked = $0 { true } else { false } }
+        await next { $0.kind == .blocked }
         let last = Task { try await channel.publish("waits", routingKey: queue) }
         try await eventually { connection.driver.waiterCount == 1 }
         await connection.close()

@@ -437,7 +437,7 @@ struct ConnectionCloseTests {
             #expect(rig.failure(waiter)?.code == .connectionClosed)
             #expect(rig.failure(waiter)?.replyCode == 541)
             #expect(rig.failure(waiter)?.method == .queueDeclare)
-            #expect(rig.failure(waiter)?.message.contains("x-expires") == true)
+            #expect(rig.failure(waiter)?.remedy?.contains("x-expires") == true)
         }
         #expect(rig.failure(room)?.delivery == .notSent)
         #expect(throws: AMQPError.self) { try rig.close() }

@@ -177,7 +177,7 @@ struct HandshakeTests {
             let rig = CoreRig()
             rig.receive(octets)
             rig.finish()
-            return rig.end?.message ?? ""
+            return rig.end?.remedy ?? ""
         }
         let http = message(Array("HTTP/1.1 400 Bad Request\r\n\r\n".utf8))
         #expect(http.contains("looks like an HTTP server") && http.contains("5672"))
@@ -216,7 +216,7 @@ struct HandshakeTests {
         greeting.core.transportEnded(lost)
         #expect(greeting.end?.code == .connectionLost)
         #expect(greeting.end?.message.hasPrefix("end of stream") == true)
-        #expect(greeting.end?.message.contains("amqps://") == true)
+        #expect(greeting.end?.remedy?.contains("amqps://") == true)
         greeting.settle()
         greeting.finish()
         let vhost = CoreRig()

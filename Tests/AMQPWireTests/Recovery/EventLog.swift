@@ -16,21 +16,21 @@ final class EventLog: Sendable {
 
     func callAsFunction(_ event: AMQPEvent) {
         let line =
-            switch event {
+            switch event.kind.name {
             case .connected: "connected"
             case .disconnected: "disconnected"
-            case .reconnecting(let attempt, _, _): "reconnecting \(attempt)"
+            case .reconnecting: "reconnecting \(event.attempt ?? 0)"
             case .recovered: "recovered"
-            case .recoveryFailed(let what, let error): "failed: \(what) \(error.replyCode ?? 0)"
-            case .recoveryDelayed(let what, let error): "delayed: \(what) \(error.replyCode ?? 0)"
-            case .recoveryCompleted(let what): "completed: \(what)"
-            case .queueRenamed(let from, let to): "renamed \(from) \(to)"
+            case .recoveryFailed: "failed: \(event.what ?? "?") \(event.error?.replyCode ?? 0)"
+            case .recoveryDelayed: "delayed: \(event.what ?? "?") \(event.error?.replyCode ?? 0)"
+            case .recoveryCompleted: "completed: \(event.what ?? "?")"
+            case .queueRenamed: "renamed \(event.formerQueue ?? "?") \(event.queue ?? "?")"
             case .blocked: "blocked"
             case .unblocked: "unblocked"
             case .returned: "returned"
             case .channelClosed: "channel closed"
-            case .consumerCancelled(let tag, _): "cancelled \(tag)"
-            case .closed(let error): error.map { "closed \($0.code)" } ?? "closed"
+            case .consumerCancelled: "cancelled \(event.consumerTag ?? "?")"
+            case .closed: event.error.map { "closed \($0.code)" } ?? "closed"
             }
         let ready = state.withLock { state in
             state.lines.append(line)

@@ -83,7 +83,7 @@ struct TransportLeakTests {
                 error = await connectFailure(to: listener.target)
             }
             guard error?.errno == EMFILE else { exit(2) }
-            guard error?.detail.contains("LimitNOFILE") == true else { exit(4) }
+            guard error?.remedy?.contains("LimitNOFILE") == true else { exit(4) }
             for number in held { close(number) }
             guard await connectFailure(to: listener.target) == nil else { exit(3) }
         }

@@ -109,10 +109,9 @@ struct TransportTLSTests {
             let error = try await refusal(tls)
             #expect(error.phase == .tls)
             #expect(error.reason == .certificate)
-            #expect(
-                error.detail == "the certificate of localhost is signed by an unknown authority (CN=Test ca):"
-                    + " give its CA with cacertfile"
-            )
+            #expect(error.tls == .unknownAuthority)
+            #expect(error.detail == "the certificate of localhost is signed by an unknown authority (CN=Test ca)")
+            #expect(error.remedy == "give its CA with cacertfile")
         }
     }
 
@@ -121,11 +120,10 @@ struct TransportTLSTests {
         let setup = TransportTLSPeer.Setup(certificate: "elsewhere")
         let error = try await refusal(trusting(), setup)
         #expect(error.reason == .certificate)
+        #expect(error.tls == .wrongName)
         #expect(
-            error.detail.hasPrefix(
-                "host name does not match: the certificate is not for localhost but for"
-                    + " DNS:broker.example, DNS:mq.example: "
-            )
+            error.detail == "host name does not match: the certificate is not for localhost but for"
+                + " DNS:broker.example, DNS:mq.example"
         )
         let byAddress = try await refusal(trusting(), host: "127.0.0.1", setup)
         #expect(byAddress.detail.hasPrefix("host name does not match: the certificate is not for 127.0.0.1 but for "))
@@ -146,7 +144,9 @@ struct TransportTLSTests {
         let error = try await refusal(trusting(), TransportTLSPeer.Setup(certificate: "expired"))
         #expect(error.reason == .certificate)
         #expect(error.detail.hasPrefix("the certificate CN=localhost of localhost expired on "))
-        #expect(error.detail.hasSuffix(" GMT: renew it"))
+        #expect(error.detail.hasSuffix(" GMT"))
+        #expect(error.remedy == "renew it")
+        #expect(error.tls == .expired)
     }
 
     @Test("with verification disabled anyone is accepted, and the stream says that nobody was verified")
@@ -180,37 +180,46 @@ struct TransportTLSTests {
             Issue.record("reading should have failed")
             return
         }
-        #expect(error.phase == .read)
+        #expect(error.phase == .tls)
         #expect(error.reason == .certificate)
-        #expect(error.detail.contains("certfile"))
+        #expect(error.tls == .clientCertificateRequired)
+        #expect(error.remedy?.contains("certfile") == true)
         end.finish()
         let setup = TransportTLSPeer.Setup(requiresClient: true, highestVersion: TLS1_2_VERSION)
         let early = try await refusal(trusting(), setup)
         #expect(early.phase == .tls)
-        #expect(early.detail.contains("certfile"))
+        #expect(early.tls == .handshakeRefused)
+        #expect(early.remedy?.contains("certfile") == true)
     }
 
     @Test("files that cannot be used are named, and no terminal is asked for a passphrase")
     func unusableFiles() async throws {
         let listener = try LoopbackListener()
-        func detail(_ change: (inout AMQPTLSConfiguration) -> Void) async throws -> String {
+        func detail(
+            _ file: String,
+            _ change: (inout AMQPTLSConfiguration) -> Void
+        ) async throws -> String {
             var tls = trusting()
             change(&tls)
             let error = try #require(await connectFailure(to: listener.target, tls: tls))
             #expect(error.phase == .tls)
             #expect(error.reason == .configuration)
+            #expect(error.file == file)
             return error.detail
         }
         let missing = certificates.path("missing.pem")
         #expect(
-            try await detail { $0.caFile = missing } == "cannot read the CA file \(missing): No such file or directory"
+            try await detail(missing) { $0.caFile = missing }
+                == "cannot read the CA file \(missing): No such file or directory"
         )
         let empty = certificates.path("empty.pem")
-        #expect(try await detail { $0.caFile = empty }.hasPrefix("the CA file \(empty) holds no certificate in PEM"))
+        #expect(
+            try await detail(empty) { $0.caFile = empty }.hasPrefix("the CA file \(empty) holds no certificate in PEM")
+        )
         let certificate = certificates.path("client.pem")
         let locked = certificates.path("client-locked.key")
         for passphrase in [nil, AMQPSecret("wrong"), AMQPSecret("")] {
-            let text = try await detail {
+            let text = try await detail(locked) {
                 $0.certificateFile = certificate
                 $0.keyFile = locked
                 $0.keyPassphrase = passphrase
@@ -219,12 +228,12 @@ struct TransportTLSTests {
             #expect(!text.contains("wrong"))
         }
         let foreign = certificates.path("server.key")
-        let text = try await detail {
+        let text = try await detail(foreign) {
             $0.certificateFile = certificate
             $0.keyFile = foreign
         }
         #expect(text.contains(foreign))
-        #expect(try await detail { $0.keyFile = foreign }.contains("without its certificate"))
+        #expect(try await detail(foreign) { $0.keyFile = foreign }.contains("without its certificate"))
     }
 
     @Test("a server that says nothing costs no more than the deadline, and cancelling no time at all")
@@ -256,7 +265,7 @@ struct TransportTLSTests {
         let error = try await refusal(trusting(), TransportTLSPeer.Setup(highestVersion: TLS1_1_VERSION))
         #expect(error.phase == .tls)
         #expect(error.reason == .secureProtocol)
-        #expect(error.detail.contains("TLS 1.2 or later"))
+        #expect(error.tls == .noCommonVersion && error.remedy?.contains("TLS 1.2 or later") == true)
     }
 
     @Test(
@@ -273,6 +282,7 @@ struct TransportTLSTests {
         }
         let error = try #require(await connectFailure(to: listener.target, tls: trusting()))
         #expect(error.reason == .secureProtocol)
+        #expect(error.tls == .notTLS)
         #expect(error.detail.contains("does not speak TLS on this port"))
         try await peer
     }
@@ -289,7 +299,8 @@ struct TransportTLSTests {
         }
         let error = try #require(await connectFailure(to: listener.target, tls: trusting()))
         #expect(error.phase == .tls)
-        #expect(error.detail.hasPrefix("the peer closed the connection during the handshake"))
+        #expect(error.reason == .ended)
+        #expect(error.detail == "the peer closed the connection during the handshake")
         try await peer
     }
 

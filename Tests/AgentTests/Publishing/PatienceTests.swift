@@ -61,7 +61,7 @@ import Testing
 
     @Test("a message that the broker refuses is found by sending one at a time, and then all go together again")
     func culprit() {
-        let refusal = AMQPError(.channelClosed, scope: .channel, "", replyCode: 406)
+        let refusal = AMQPError(.channelClosed, scope: .channel, "", reply: AMQPError.Reply(code: 406, text: ""))
         var repairs = Repairs()
         #expect(repairs.window == PublishingSession.usualWindow)
         #expect(repairs.action(after: refusal) == .sendOneByOne)
@@ -78,7 +78,13 @@ import Testing
         func error(_ code: AMQPError.Code, _ reply: UInt16? = nil, _ delivery: AMQPError.DeliveryState? = nil)
             -> AMQPError
         {
-            AMQPError(code, scope: .channel, "", replyCode: reply, delivery: delivery)
+            AMQPError(
+                code,
+                scope: .channel,
+                "",
+                reply: reply.map { AMQPError.Reply(code: $0, text: "") },
+                delivery: delivery
+            )
         }
         var repairs = Repairs()
         #expect(repairs.action(after: error(.publishReturned, 312)) == .declareAgain)
