@@ -64,6 +64,49 @@ import Testing
         }
     }
 
+    @Test("links of another machine's are followed in its tree, absolute ones too") func linksOfAnotherMachines() throws
+    {
+        let tree = try HostTree()
+        // Not the file of this machine, which has another name.
+        tree.write("usr/lib/os-release", "NAME=Other\n")
+        func name(_ root: SystemRoot) throws -> String? { try OSCollector(root: root).read()?.name }
+        let roots = [tree.root, SystemRoot(etc: tree.path + "/etc"), SystemRoot(mounts: tree.path + "/")]
+        for target in ["/usr/lib/os-release", "../usr/lib/os-release", "/../../../usr/lib/os-release"] {
+            tree.link("etc/os-release", to: target)
+            #expect(try name(roots[0]) == "Other", "\(target)")
+            #expect(try name(roots[1]) == "Other", "\(target)")
+            tree.remove("etc/os-release")
+        }
+        // NixOS: a link to a link.
+        tree.write("nix/store/abc-etc/etc/os-release", "NAME=NixOS\n")
+        tree.link("etc/static", to: "/nix/store/abc-etc/etc")
+        tree.link("etc/os-release", to: "/etc/static/os-release")
+        #expect(try name(roots[0]) == "NixOS")
+        #expect(try name(roots[1]) == "NixOS")
+        // A folder that is /etc elsewhere than in the host's root: what its links mean is there.
+        tree.write("elsewhere/etc/x", "")
+        tree.link("elsewhere/etc/os-release", to: "/usr/lib/os-release")
+        #expect(try name(SystemRoot(etc: tree.path + "/elsewhere/etc", mounts: tree.path)) == "Other")
+        // What leads nowhere in its tree is nothing, not this machine's.
+        tree.link("alone/etc/os-release", to: "/etc/os-release-of-ours")
+        #expect(try name(SystemRoot(etc: tree.path + "/alone/etc")) == nil)
+        tree.link("alone/etc/passwd", to: "/etc/passwd")
+        tree.remove("alone/etc/os-release")
+        tree.link("alone/etc/os-release", to: "/etc/passwd")
+        #expect(throws: CollectorError.self) { try name(SystemRoot(etc: tree.path + "/alone/etc")) }
+    }
+
+    @Test("ends of lines as of Windows and a mark of the order of octets are none of the text") func endsOfLinesAsOf()
+        throws
+    {
+        let tree = try HostTree()
+        tree.write("etc/os-release", "\u{FEFF}NAME=\"Foo\"\r\nVERSION_ID=1\r\nPRETTY_NAME=\"Foo 1\"\r\n")
+        let sample = try #require(try OSCollector(root: tree.root).read())
+        #expect(sample.name == "Foo")
+        #expect(sample.version == "1")
+        #expect(sample.prettyName == "Foo 1")
+    }
+
     @Test("a file that was replaced by another is seen") func aFileThatWasReplacedBy() throws {
         let tree = try HostTree(copying: "server")
         let collector = OSCollector(root: tree.root)

@@ -23,20 +23,25 @@ public struct OSSample: Hashable, Sendable {
 
 /// Reads `/etc/os-release`, or where that is missing `/usr/lib/os-release`, and asks the kernel: which system this is.
 ///
-/// A system without either file has a kernel all the same. Source: os-release(5), uname(2).
+/// A system without either file has a kernel all the same. Of another machine's tree, symbolic links are followed in that tree:
+/// `/etc/os-release` is a link mostly, on NixOS one to an absolute path.
+///
+/// Source: os-release(5), uname(2).
 public final class OSCollector: Collector {
+    /// The name of the kind of statistics: `os`.
     public static let name = "os"
 
     private let files: [SystemFile]
 
+    /// - Parameter root: the machine. The kernel is always the one that runs.
     public init(root: SystemRoot = .running) {
-        // Beside `/etc`, wherever that is, unless the host's root is known.
-        let usr = root.mounts.isEmpty ? root.etc + "/../usr" : root.mounts + "/usr"
-        files = [root.etc + "/os-release", usr + "/lib/os-release"].map {
-            SystemFile(path: $0, form: .whole, keepsOpen: false)
-        }
+        let vendors = SystemFile.Place(root: root.host, path: "/usr/lib/os-release")
+        files = (root.places(inEtc: "os-release") + [vendors]).map { SystemFile($0, form: .whole, keepsOpen: false) }
     }
 
+    /// Never nil.
+    ///
+    /// - Throws: when a file is there and cannot be read.
     public func read(at now: SuspendingClock.Instant) throws(CollectorError) -> OSSample? {
         let names = try names()
         var system = utsname()
@@ -73,6 +78,8 @@ public final class OSCollector: Collector {
 
     private static func names(_ scanner: inout ByteScanner) -> Names {
         var names = Names()
+        // What some editors put before the first line.
+        _ = scanner.skip("\u{FEFF}")
         while var line = scanner.line() {
             line = line.trimmed
             guard line.next != 0x23, let name = line.field(before: 0x3D) else { continue }

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// The configuration files of libsensors, joined to one text: `sensors3.conf` (else `sensors.conf`), and what is in `sensors.d`.
@@ -21,28 +22,37 @@ struct SensorsConfiguration {
 
     /// - Parameter etc: the directory that is `/etc` on a usual machine.
     init(etc: String) {
-        if !add(etc + "/sensors3.conf") { _ = add(etc + "/sensors.conf") }
-        addFolder(etc + "/sensors.d")
+        let root = SystemRoot(etc: etc)
+        for place in root.places(inEtc: "sensors3.conf") + root.places(inEtc: "sensors.conf") where add(place) { break }
+        for folder in root.places(inEtc: "sensors.d") { addFolder(folder) }
     }
 
-    private mutating func addFolder(_ folder: String) {
+    private mutating func addFolder(_ folder: SystemFile.Place) {
         do throws(CollectorError) {
             let names = try SystemFolder.entries(of: folder, limit: 1_000).filter { !$0.hasPrefix(".") }
             for name in names.sorted(by: { $0.utf8.lexicographicallyPrecedes($1.utf8) }) {
-                var status = stat()
-                let path = "\(folder)/\(name)"
-                guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { continue }
-                _ = add(path)
+                let place = SystemFile.Place(root: folder.root, path: "\(folder.path)/\(name)")
+                if Self.isRegularFile(place) { _ = add(place) }
             }
         } catch {
             if !error.isAbsence { warnings.append(error.description) }
         }
     }
 
+    private static func isRegularFile(_ place: SystemFile.Place) -> Bool {
+        guard case .success(let descriptor) = place.root.open(Array(place.path.utf8), clinux_o_path) else {
+            return false
+        }
+        defer { close(descriptor) }
+        var status = stat()
+        return fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+    }
+
     /// - Returns: whether there is such a file.
-    private mutating func add(_ path: String) -> Bool {
+    private mutating func add(_ place: SystemFile.Place) -> Bool {
+        let path = place.root.path + place.path
         do throws(CollectorError) {
-            let octets = try SystemFile(path: path, limit: 1 << 18).read { $0.remaining }
+            let octets = try SystemFile(place, limit: 1 << 18).read { $0.remaining }
             guard Self.longestStatement(octets) <= 4_096 else {
                 throw CollectorError(source: path, reason: .malformed("has a statement of more than 4096 octets"))
             }

@@ -47,6 +47,14 @@ struct ByteScanner {
         return true
     }
 
+    /// Goes over `text` if it stands here.
+    mutating func skip(_ text: [UInt8]) -> Bool {
+        guard octets.count - position >= text.count else { return false }
+        for index in text.indices where octets[position &+ index] != text[index] { return false }
+        position &+= text.count
+        return true
+    }
+
     /// Goes on to the start of the next line, or to the end.
     mutating func skipLine() {
         while let octet = next {
@@ -180,12 +188,14 @@ struct ByteScanner {
     /// The rest as text; what is not UTF-8 becomes U+FFFD.
     var text: String { String(decoding: octets[min(position, octets.count)...], as: UTF8.self) }
 
-    /// The rest without the blanks at its beginning and its end.
+    /// The rest without the blanks at its beginning and its end, and without carriage returns at its end.
     var trimmed: ByteScanner {
         var start = position
         var end = octets.count
         while start < end, octets[start] == 0x20 || octets[start] == 0x09 { start &+= 1 }
-        while start < end, octets[end &- 1] == 0x20 || octets[end &- 1] == 0x09 { end &-= 1 }
+        while start < end, octets[end &- 1] == 0x20 || octets[end &- 1] == 0x09 || octets[end &- 1] == 0x0D {
+            end &-= 1
+        }
         return ByteScanner(UnsafeRawBufferPointer(rebasing: octets[min(start, end)..<end]))
     }
 

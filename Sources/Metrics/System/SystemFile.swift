@@ -15,7 +15,14 @@ final class SystemFile {
         case pieces
     }
 
+    /// Where a file is: the root directory of its machine, and its absolute path there.
+    struct Place {
+        let root: HostRoot
+        let path: String
+    }
+
     let path: String
+    private let place: Place
     private let form: Form
     private let keepsOpen: Bool
     private let limit: Int
@@ -27,8 +34,14 @@ final class SystemFile {
     ///   - form: `.pieces` is right for every file; `.whole` saves a system call.
     ///   - keepsOpen: false for a file that may be replaced by another.
     ///   - limit: the number of octets that the file may have, at most.
-    init(path: String, form: Form = .pieces, keepsOpen: Bool = true, limit: Int = 1 << 20) {
-        self.path = path
+    convenience init(path: String, form: Form = .pieces, keepsOpen: Bool = true, limit: Int = 1 << 20) {
+        self.init(Place(root: .own, path: path), form: form, keepsOpen: keepsOpen, limit: limit)
+    }
+
+    /// A file of another machine's, whose symbolic links are followed in that machine's tree.
+    init(_ place: Place, form: Form = .pieces, keepsOpen: Bool = true, limit: Int = 1 << 20) {
+        self.place = place
+        path = place.root.path + place.path
         self.form = form
         self.keepsOpen = keepsOpen
         self.limit = limit
@@ -80,8 +93,16 @@ final class SystemFile {
     private func openAnew() throws(CollectorError) {
         closeDescriptor()
         // Not to wait for the other end, should it turn out to be a pipe.
-        let opened = try attempt("open") { Int(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)) }
-        descriptor = Int32(truncatingIfNeeded: opened)
+        if place.root == .own {
+            let opened = try attempt("open") { Int(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)) }
+            descriptor = Int32(truncatingIfNeeded: opened)
+            return
+        }
+        switch place.root.open(Array(place.path.utf8), O_RDONLY | O_NONBLOCK) {
+        case .success(let opened): descriptor = opened
+        case .failure(let failure):
+            throw CollectorError(source: path, reason: .system(call: "open", errno: failure.number))
+        }
     }
 
     private func closeDescriptor() {

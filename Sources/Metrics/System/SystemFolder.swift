@@ -6,8 +6,13 @@ enum SystemFolder {
     ///
     /// - Parameter limit: the number of entries that there may be, at most.
     static func entries(of path: String, limit: Int = 1 << 16) throws(CollectorError) -> [String] {
+        try entries(of: SystemFile.Place(root: .own, path: path), limit: limit)
+    }
+
+    /// The same of a folder that may be another machine's.
+    static func entries(of place: SystemFile.Place, limit: Int = 1 << 16) throws(CollectorError) -> [String] {
         var names: [String] = []
-        try forEachEntry(of: path, limit: limit) { names.append(name(of: $0)) }
+        try forEachEntry(of: place, limit: limit) { names.append(name(of: $0)) }
         return names
     }
 
@@ -15,7 +20,7 @@ enum SystemFolder {
     static func fingerprint(of path: String) throws(CollectorError) -> UInt64 {
         var sum: UInt64 = 1
         do throws(CollectorError) {
-            try forEachEntry(of: path, limit: 1 << 16) { entry in
+            try forEachEntry(of: SystemFile.Place(root: .own, path: path), limit: 1 << 16) { entry in
                 var hash = UInt64(entry.pointee.d_ino) &* 0x9E37_79B9_7F4A_7C15
                 var octet = nameStart(of: entry)
                 while octet.pointee != 0 {
@@ -32,11 +37,12 @@ enum SystemFolder {
     }
 
     private static func forEachEntry(
-        of path: String,
+        of place: SystemFile.Place,
         limit: Int,
         _ body: (UnsafeMutablePointer<dirent>) -> Void
     ) throws(CollectorError) {
-        guard let folder = opendir(path) else {
+        let path = place.root.path + place.path
+        guard let folder = opened(place) else {
             throw CollectorError(source: path, reason: .system(call: "opendir", errno: errno))
         }
         defer { closedir(folder) }
@@ -56,6 +62,24 @@ enum SystemFolder {
             }
             count += 1
             body(entry)
+        }
+    }
+
+    /// Nil, and `errno` says why, if it cannot be opened.
+    private static func opened(_ place: SystemFile.Place) -> OpaquePointer? {
+        if place.root == .own { return opendir(place.path) }
+        switch place.root.open(Array(place.path.utf8), O_RDONLY | O_DIRECTORY | O_NONBLOCK) {
+        case .failure(let failure):
+            errno = failure.number
+            return nil
+        case .success(let descriptor):
+            guard let folder = fdopendir(descriptor) else {
+                let number = errno
+                close(descriptor)
+                errno = number
+                return nil
+            }
+            return folder
         }
     }
 
@@ -90,5 +114,14 @@ enum SystemFolder {
         guard let resolved = realpath(path, nil) else { return nil }
         defer { free(resolved) }
         return String(cString: resolved)
+    }
+
+    /// Where a symbolic link points, as it is written; nil for everything else.
+    static func linkTarget(of path: String) -> String? {
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(PATH_MAX)) { buffer in
+            guard let start = buffer.baseAddress else { return nil }
+            let count = readlink(path, start, buffer.count)
+            return count > 0 ? String(decoding: buffer.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self) : nil
+        }
     }
 }
