@@ -59,12 +59,12 @@ let package = Package(
             swiftSettings: strict
         ),
         .executableTarget(
-            name: "SensorsReading",
+            name: "CollectorReading",
             dependencies: ["HostMetrics"],
-            path: "Tests/SensorsReading",
+            path: "Tests/CollectorReading",
             swiftSettings: strict
         ),
-        .testTarget(name: "MetricsTests", dependencies: ["HostMetrics", "SensorsReading"], swiftSettings: strict),
+        .testTarget(name: "MetricsTests", dependencies: ["HostMetrics", "CollectorReading"], swiftSettings: strict),
         .testTarget(
             name: "AgentTests",
             dependencies: ["PsistatsAgent", "AMQPWire", "HostMetrics"],

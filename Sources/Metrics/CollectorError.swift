@@ -4,8 +4,10 @@ import Glibc
 public struct CollectorError: Error, Hashable, Sendable, CustomStringConvertible {
     /// What was read: a file's path, mostly; a mount point, or `tcp://host:port`.
     public var source: String
+    /// What went wrong, for programs to decide by.
     public var reason: Reason
 
+    /// What can go wrong with a reading.
     public enum Reason: Hashable, Sendable {
         /// A system call failed, with its name and the error number.
         case system(call: String, errno: Int32)
@@ -21,13 +23,20 @@ public struct CollectorError: Error, Hashable, Sendable, CustomStringConvertible
         case stillWaiting
         /// A library that was needed is missing or failed; the text says what to do.
         case library(String)
+        /// What is asked for is somewhere else than its path leads to, so that any figures would be another's; the text says what
+        /// to do.
+        case unreachable(String)
+        /// What was asked for by its name is not there; the text says what is.
+        case notFound(String)
     }
 
+    /// An error about `source`.
     public init(source: String, reason: Reason) {
         self.source = source
         self.reason = reason
     }
 
+    /// For people: the source, a colon, and the reason.
     public var description: String { "\(source): \(reason)" }
 
     /// Whether the source is just not there.
@@ -38,6 +47,7 @@ public struct CollectorError: Error, Hashable, Sendable, CustomStringConvertible
 }
 
 extension CollectorError.Reason: CustomStringConvertible {
+    /// For people, in one line: `open: Permission denied`.
     public var description: String {
         switch self {
         case .system(let call, let number): "\(call): \(String(cString: strerror(number)))"
@@ -47,6 +57,8 @@ extension CollectorError.Reason: CustomStringConvertible {
         case .late(let time): "no answer within \(time)"
         case .stillWaiting: "an earlier reading has not come back yet"
         case .library(let what): what
+        case .unreachable(let what): what
+        case .notFound(let what): what
         }
     }
 }

@@ -123,7 +123,9 @@ import Testing
             Usage(blockSize: .max, blocks: .max, freeBlocks: 1, availableBlocks: .max, inodes: .max, freeInodes: 0)
         )
         #expect(huge.total == .max && huge.used == .max && huge.free == .max)
-        #expect(huge.inodes?.percent == 100)
+        #expect(huge.inodes == nil, "2^64 - 1 means that there is no limit")
+        let many = try first(Usage(inodes: .max - 1, freeInodes: 0))
+        #expect(many.inodes?.percent == 100)
         let backwards = try first(Usage(blocks: 10, freeBlocks: 20, availableBlocks: 30, inodes: 1, freeInodes: 2))
         #expect(backwards.used == 0 && backwards.percent == 0 && backwards.inodes?.used == 0)
     }
@@ -142,7 +144,8 @@ import Testing
         )
         options.include = [Glob("nothing")]
         let collector = DiskSpaceCollector(root: root, options: options) { _ in .success(Self.someUsage) }
-        #expect(try collector.read() == nil)
+        let nothing = try #require(try collector.read())
+        #expect(nothing.fileSystems == [] && nothing.failures.map(\.source) == ["nothing"])
     }
 
     @Test("a disk that was plugged in is there at the next reading, and file systems are asked below the root given")
@@ -164,15 +167,168 @@ import Testing
         let tree = try HostTree()
         tree.write("proc/filesystems", "\text4\n")
         let missing = #expect(throws: CollectorError.self) { try mountPoints(tree.root) }
-        #expect(missing?.source == tree.path + "/proc/1/mounts")
+        #expect(missing?.source == tree.path + "/proc/1/mountinfo")
         tree.write("proc/mounts", "/dev/a / ext4 rw 0 0\n/dev/b /third ext4 rw 0 0\n")
         #expect(try mountPoints(tree.root) == ["/", "/third"])
         tree.write("proc/self/mounts", "/dev/a / ext4 rw 0 0\n/dev/b /second ext4 rw 0 0\n")
         #expect(try mountPoints(tree.root) == ["/", "/second"])
         tree.write("proc/1/mounts", "/dev/a / ext4 rw 0 0\n/dev/b /first ext4 rw 0 0\n")
         #expect(try mountPoints(tree.root) == ["/", "/first"])
-        tree.remove("proc/filesystems")
-        #expect(throws: CollectorError.self) { try mountPoints(tree.root) }
+        let row = "30 1 8:1 / /numbered rw - ext4 /dev/c rw\n"
+        tree.write("proc/1/mountinfo", "29 1 8:0 / / rw,relatime shared:1 - ext4 /dev/a rw\n" + row)
+        #expect(try mountPoints(tree.root) == ["/", "/numbered"])
+    }
+
+    @Test("where nobody says which types need a device, what names one is listed") func whereNobodySaysWhichTypes()
+        throws
+    {
+        let tree = try HostTree()
+        tree.write(
+            "proc/1/mountinfo",
+            """
+            1 0 0:2 / / rw - overlay overlay rw
+            2 1 8:1 / /a rw - ext4 /dev/sda1 rw
+            3 1 0:40 / /b rw - btrfs /dev/sdb rw,subvolid=5,subvol=/
+            4 1 0:41 / /c rw - tmpfs tmpfs rw
+            5 1 0:42 / /d rw - nfs4 nas:/d rw
+            6 1 0:43 / /e rw - zfs tank/e rw
+            7 1 0:44 / /f rw - fuse.portal portal rw
+            8 1 0:45 / /g rw - fuse /dev/fuse rw
+            9 1 0:46 / /h rw - zfs tank/e@daily rw
+
+            """
+        )
+        #expect(try mountPoints(tree.root) == ["/", "/a", "/b", "/e"])
+        tree.remove("proc/1/mountinfo")
+        tree.write("proc/1/mounts", "/dev/a / ext4 rw 0 0\n/dev/b /b ext4 rw 0 0\ntmpfs /c tmpfs rw 0 0\n")
+        #expect(try mountPoints(tree.root) == ["/", "/b"])
+    }
+
+    @Test("of a device's mounts the whole comes before a subvolume and a part, then the older; / before all")
+    func ofADevicesMountsTheWhole() throws {
+        let tree = try HostTree()
+        tree.write("proc/filesystems", "\text4\n\tbtrfs\n\terofs\n")
+        let root = "1 0 0:2 / / rw - overlay overlay rw\n"
+        func points(_ table: String) throws -> [String] {
+            tree.write("proc/1/mountinfo", root + table)
+            return Array(try mountPoints(tree.root).dropFirst())
+        }
+        let part = "5 1 8:1 /@opt /o rw - ext4 /dev/sda1 rw\n"
+        let whole = "6 1 8:1 / /volume1 rw - ext4 /dev/sda1 rw\n"
+        let again = "7 1 8:1 / /v rw - ext4 /dev/sda1 rw\n"
+        #expect(try points(part + whole + again) == ["/volume1"])
+        #expect(try points(part + part.replacing("/o ", with: "/p ")) == ["/o"])
+        let folder = "5 1 0:9 /@/f /f rw - btrfs /dev/sdb rw,subvolid=257,subvol=/@\n"
+        let subvolume = "6 1 0:9 /@ /long/subvolume rw - btrfs /dev/sdb rw,subvolid=257,subvol=/@\n"
+        #expect(try points(folder + subvolume) == ["/long/subvolume"])
+        // The disk below a root that is an image.
+        let etc = "5 1 8:1 /deploy/etc /etc rw - ext4 /dev/sda1 rw\n"
+        let data = "6 1 8:1 /deploy/var /var rw - ext4 /dev/sda1 rw\n"
+        #expect(try points(etc + data) == ["/var"])
+        #expect(try points(etc + data + "7 1 8:1 / /sysroot ro - ext4 /dev/sda1 rw\n") == ["/sysroot"])
+        // Root itself is a part, in a container or a chroot.
+        tree.write("proc/1/mountinfo", "1 0 8:1 /roots/a / rw - ext4 /dev/sda1 rw\n" + whole)
+        #expect(try mountPoints(tree.root) == ["/"])
+        // Without mountinfo the options of btrfs say which is which.
+        tree.remove("proc/1/mountinfo")
+        tree.write(
+            "proc/1/mounts",
+            """
+            /dev/sda2 / ext4 rw 0 0
+            /dev/sdb /srv/dev-disk-by-uuid-1 btrfs rw,subvolid=5,subvol=/ 0 0
+            /dev/sdb /export btrfs rw,subvolid=5,subvol=/storage 0 0
+
+            """
+        )
+        #expect(try mountPoints(tree.root) == ["/", "/srv/dev-disk-by-uuid-1"])
+    }
+
+    @Test("snapshots of ZFS are no disks; types are included and excluded by their names") func snapshotsOfZFSAre()
+        throws
+    {
+        let tree = try HostTree()
+        tree.write("proc/filesystems", "nodev\tzfs\nnodev\tnfs4\n\text4\n\tfuseblk\n")
+        tree.write(
+            "proc/1/mounts",
+            """
+            rpool/ROOT / zfs rw 0 0
+            z/home /home zfs rw 0 0
+            z/home@daily-1 /home/.zfs/snapshot/daily-1 zfs ro 0 0
+            nas:/x /mnt/nas nfs4 rw 0 0
+            me@host:/ /mnt/ssh fuse.sshfs rw 0 0
+            /dev/sde1 /mnt/windows fuseblk.ntfs rw 0 0
+            /dev/loop1 /rom squashfs ro 0 0
+
+            """
+        )
+        #expect(try mountPoints(tree.root) == ["/", "/home", "/mnt/windows"])
+        var options = DiskSpaceCollector.Options()
+        options.includedTypes = ["nfs4", "fuse", "squashfs"]
+        options.excludedTypes.insert("fuseblk")
+        #expect(try mountPoints(tree.root, options) == ["/", "/home", "/mnt/nas", "/mnt/ssh", "/rom"])
+    }
+
+    @Test("an included mount point that is not there, or is of a type that is not reported, is told")
+    func anIncludedMountPointThat() throws {
+        let tree = try HostTree()
+        tree.write("proc/filesystems", "nodev\tnfs4\n\text4\n")
+        tree.write("proc/1/mounts", "/dev/sda / ext4 rw 0 0\nnas:/x /mnt/nas nfs4 rw 0 0\n")
+        var options = DiskSpaceCollector.Options()
+        options.include = [Glob("/"), Glob("/mnt/*"), Glob("/media/usb")]
+        let collector = DiskSpaceCollector(root: tree.root, options: options) { _ in .success(Self.someUsage) }
+        let sample = try #require(try collector.read())
+        #expect(sample.fileSystems.map(\.mountPoint) == ["/"])
+        #expect(
+            sample.failures == [
+                CollectorError(
+                    source: "/mnt/*",
+                    reason: .notFound(
+                        "what is mounted at /mnt/nas is of the type nfs4, which is not reported unless it is included"
+                    )
+                ),
+                CollectorError(source: "/media/usb", reason: .notFound("nothing is mounted there")),
+            ]
+        )
+        collector.options.exclude = [Glob("/mnt/nas")]
+        #expect(
+            try collector.read()?.failures.map(\.source) == ["/media/usb"],
+            "what is excluded is meant to be missing"
+        )
+    }
+
+    @Test("where the host's /proc is known and its root is not, there are no figures of this machine's")
+    func whereTheHostsProcIsKnown() throws {
+        let tree = try HostTree(copying: "container")
+        let root = SystemRoot(proc: tree.path + "/proc")
+        let sample = try #require(try DiskSpaceCollector(root: root).read())
+        #expect(sample.fileSystems == [])
+        #expect(sample.failures.map(\.source) == ["/", "/etc/hosts"])
+        for failure in sample.failures {
+            guard case .unreachable(let what) = failure.reason else {
+                Issue.record("\(failure)")
+                continue
+            }
+            #expect(what.contains("rslave") && what.contains("HOST_ROOT"))
+        }
+        tree.write("proc/1/mountinfo", "1 0 4000:1 / / rw - ext4 /dev/sda1 rw\n")
+        #expect(try DiskSpaceCollector(root: root).read()?.failures.map(\.source) == ["/"])
+    }
+
+    @Test("a reader that may not see the host's mounts has its own, of which those in the host's root are the host's")
+    func aReaderThatMayNotSee() throws {
+        let tree = try HostTree()
+        tree.write("proc/filesystems", "\text4\n")
+        tree.write(
+            "proc/self/mounts",
+            """
+            overlay / overlay rw 0 0
+            /dev/vda1 /etc/hosts ext4 rw 0 0
+            /dev/sda1 \(tree.path) ext4 rw 0 0
+            /dev/sda2 \(tree.path)/home ext4 rw 0 0
+
+            """
+        )
+        #expect(try mountPoints(tree.root) == ["/", "/home"])
     }
 
     @Test("a file system that fails costs itself alone") func aFileSystemThatFailsCosts() throws {
@@ -257,6 +413,22 @@ import Testing
     }
 
     @Test("no damage to the files ends the process") func noDamageToTheFilesEnds() throws {
+        let mountinfo = Array(
+            """
+            1 0 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw,discard
+            2 1 0:9 /@home /home rw master:1 propagate_from:2 - btrfs /dev/sdb rw,subvolid=257,subvol=/@home
+            3 1 0:9 /a\\040b /c\\134d rw - btrfs /dev/sdb ro
+
+            """.utf8
+        )
+        var random = SplitMix64(state: 4_711)
+        let tree = try HostTree(copying: "storage")
+        for octets in Damage.variants(of: mountinfo, &random) {
+            tree.write("proc/1/mountinfo", octets)
+            let collector = DiskSpaceCollector(root: tree.root, options: .init()) { _ in .success(Self.someUsage) }
+            let sample = try? collector.read()
+            if let sample { #expect(sample.fileSystems.allSatisfy { $0.mountPoint.hasPrefix("/") }) }
+        }
         try Damage.everyKind(host: "storage", files: ["proc/1/mounts", "proc/filesystems"]) { root in
             let collector = DiskSpaceCollector(root: root, options: .init()) { _ in .success(Self.someUsage) }
             let sample = try? collector.read()

@@ -1,45 +1,52 @@
-/// A file system that can be seen at a place in the tree.
-struct Mount {
-    /// What is mounted, `/dev/sda1` mostly; for ZFS the name of the data set.
-    let device: String
-    /// Where, as the kernel knows it.
-    let octets: [UInt8]
-    /// `ext4`, say.
-    let type: String
-
-    /// Where, as text; what is not UTF-8 became U+FFFD.
-    let mountPoint: String
-
-    var isRoot: Bool { octets == [0x2F] }
-}
-
-/// Lists the file systems that keep data on a device and can be seen, and the one at `/` whatever it is.
+/// Lists the file systems that keep data on a device, and the one at `/` whatever it is; other types on demand.
 ///
 /// Network file systems, those in memory and those laid over others are left out: their types are `nodev` in
-/// `/proc/filesystems`. ZFS is, too, and is listed nevertheless. Of several mounted at one place, one over the other, only the
-/// last can be seen. Knows nothing of how full they are.
+/// `/proc/filesystems`. ZFS is, too, and is listed nevertheless, save for its snapshots. Where that file cannot be read (in a
+/// systemd unit with `ProcSubset=pid`, in proot), what counts is whether the mount names a device. Knows nothing of how full file
+/// systems are, nor of whether their paths lead to them.
 ///
-/// Source: Documentation/filesystems/proc.rst of the kernel; proc_mounts(5), proc_filesystems(5).
+/// Source: Documentation/filesystems/proc.rst of the kernel, section 3.5; proc_pid_mountinfo(5), proc_filesystems(5).
 struct MountTable {
     private let types: SystemFile
     /// The first that can be read is the right one.
-    private let tables: [SystemFile]
+    private let tables: [Table]
+    private let prefix: [UInt8]
+    /// Whether the mounts are those that this process sees.
+    let isOwn: Bool
+
+    private struct Table {
+        let file: SystemFile
+        let form: MountLine.Form
+        /// Whether it lists what this process sees, whatever the machine is.
+        let isOfReader: Bool
+    }
 
     init(root: SystemRoot) {
         types = SystemFile(path: root.proc + "/filesystems", form: .whole)
+        prefix = Array(root.mounts.utf8)
         // Of another machine's tree, or of the host of a container, it is the first process that sees what the machine sees.
-        let isOwn = root.proc == SystemRoot.running.proc && root.mounts.isEmpty
-        let names = isOwn ? ["self/mounts"] : ["1/mounts", "self/mounts", "mounts"]
-        tables = names.map { SystemFile(path: "\(root.proc)/\($0)", limit: 16 << 20) }
+        isOwn = root.proc == SystemRoot.running.proc && root.mounts.isEmpty
+        let folders = isOwn ? ["self/"] : ["1/", "self/", ""]
+        tables = folders.flatMap { folder in
+            [("mountinfo", MountLine.Form.mountinfo), ("mounts", .mounts)].map { name, form in
+                let file = SystemFile(path: "\(root.proc)/\(folder)\(name)", limit: 16 << 20)
+                return Table(file: file, form: form, isOfReader: folder != "1/")
+            }
+        }
     }
 
-    /// The file systems, in the order in which the kernel lists them.
-    func mounts() throws(CollectorError) -> [Mount] {
-        let types = try types.read { (scanner) throws(CollectorError) in Self.types(&scanner) }
+    /// The file systems, in the order in which the kernel lists them, which is that of their mounting.
+    ///
+    /// - Parameter included: types that are listed although they are on no device; nil for all there are.
+    func mounts(including included: Set<String>? = []) throws(CollectorError) -> [Mount] {
+        let types = onDeviceTypes()
         var failure: CollectorError?
         for table in tables {
             do throws(CollectorError) {
-                return try table.read { (scanner) throws(CollectorError) in Self.mounts(&scanner, types: types) }
+                let mounts = try table.file.read { (scanner) throws(CollectorError) in
+                    Self.mounts(&scanner, table.form, types, including: included)
+                }
+                return table.isOfReader && !isOwn ? belowPrefix(mounts) : mounts
             } catch {
                 failure = failure ?? error
             }
@@ -48,62 +55,72 @@ struct MountTable {
         return []
     }
 
-    /// The types that need a device: the lines without `nodev`.
-    private static func types(_ scanner: inout ByteScanner) -> [[UInt8]] {
-        var types = [Array("zfs".utf8)]
-        while var line = scanner.line() {
-            guard line.skip(0x09), line.count > 0 else { continue }
-            types.append(line.remaining)
+    /// The mount of that number that this process sees; nil where there is none, or nobody says.
+    static func own(_ id: UInt64) -> Mount? {
+        do throws(CollectorError) {
+            let table = SystemFile(path: SystemRoot.running.proc + "/self/mountinfo", limit: 16 << 20)
+            return try table.read { (scanner) throws(CollectorError) in
+                while let text = scanner.line() {
+                    if let line = MountLine(text, .mountinfo), line.id == id { return line.mount(at: line.point) }
+                }
+                return nil
+            }
+        } catch {
+            return nil
         }
-        return types
     }
 
-    private static func mounts(_ scanner: inout ByteScanner, types: [[UInt8]]) -> [Mount] {
+    /// The types that need a device: the lines without `nodev`; nil where the file cannot be read.
+    private func onDeviceTypes() -> [[UInt8]]? {
+        do throws(CollectorError) {
+            return try types.read { (scanner) throws(CollectorError) in
+                var types = [Array("zfs".utf8)]
+                while var line = scanner.line() {
+                    guard line.skip(0x09), line.count > 0 else { continue }
+                    types.append(line.remaining)
+                }
+                return types
+            }
+        } catch {
+            return nil
+        }
+    }
+
+    /// A reader that may not ask for the first process's mounts gets its own: those in the folder where the host's root is are
+    /// the host's. Where there are none it is a made-up tree, which has no other.
+    private func belowPrefix(_ mounts: [Mount]) -> [Mount] {
+        guard !prefix.isEmpty else { return mounts }
+        let below = mounts.compactMap { mount -> Mount? in
+            guard mount.octets.starts(with: prefix) else { return nil }
+            var inside = mount
+            inside.octets = mount.octets.count == prefix.count ? [0x2F] : Array(mount.octets[prefix.count...])
+            return inside.octets.first == 0x2F ? inside : nil
+        }
+        return below.isEmpty ? mounts : below
+    }
+
+    private static func mounts(
+        _ scanner: inout ByteScanner,
+        _ form: MountLine.Form,
+        _ types: [[UInt8]]?,
+        including included: Set<String>?
+    ) -> [Mount] {
         var mounts: [Mount?] = []
         var indices: [[UInt8]: Int] = [:]
-        while var line = scanner.line() {
-            // Exactly one blank between two fields: the device may be empty.
-            guard let device = line.field(before: 0x20), let escapedPoint = line.field(before: 0x20),
-                let type = line.field(before: 0x20)
-            else { continue }
-            let point = unescaped(escapedPoint)
+        while let text = scanner.line() {
+            guard let line = MountLine(text, form) else { continue }
+            let point = line.point
             guard point.first == 0x2F, !point.contains(0) else { continue }
-            // What was mounted here before cannot be seen any more.
-            if let hidden = indices.removeValue(forKey: point) { mounts[hidden] = nil }
-            let isOnDevice = device.count > 0 && !device.isExactly("none") && types.contains { type.isExactly($0) }
-            guard isOnDevice || point == [0x2F] else { continue }
+            let isListed = line.isOnDevice(types) || point == [0x2F] || line.isIncluded(included)
+            // What was mounted here before cannot be seen any more. Under another file system that is listed that is meant so; a
+            // sandbox covers a place by what is not. Where mounts have no numbers, nobody can look beneath.
+            if let hidden = indices.removeValue(forKey: point) {
+                if isListed || form == .mounts { mounts[hidden] = nil }
+            }
+            guard isListed else { continue }
             indices[point] = mounts.count
-            mounts.append(
-                Mount(
-                    device: String(decoding: unescaped(device), as: UTF8.self),
-                    octets: point,
-                    type: String(decoding: unescaped(type), as: UTF8.self),
-                    mountPoint: String(decoding: point, as: UTF8.self)
-                )
-            )
+            mounts.append(line.mount(at: point))
         }
         return mounts.compactMap { $0 }
-    }
-
-    /// The octets of a field, in which blanks, line ends, backslashes and `#` stand as a backslash and three octal digits.
-    private static func unescaped(_ field: ByteScanner) -> [UInt8] {
-        let octets = field.remaining
-        guard octets.contains(0x5C) else { return octets }
-        var plain: [UInt8] = []
-        plain.reserveCapacity(octets.count)
-        var rest = octets[...]
-        while let octet = rest.first {
-            let digits = rest.dropFirst().prefix(3)
-            if octet == 0x5C, digits.count == 3, digits.allSatisfy({ (0x30...0x37).contains($0) }),
-                let value = UInt8(exactly: digits.reduce(0) { $0 * 8 + Int($1 & 7) })
-            {
-                plain.append(value)
-                rest.removeFirst(4)
-            } else {
-                plain.append(octet)
-                rest.removeFirst()
-            }
-        }
-        return plain
     }
 }

@@ -13,6 +13,7 @@ import Testing
     private static var options: DiskSpaceCollector.Options {
         var options = DiskSpaceCollector.Options()
         options.excludedTypes = []
+        options.includesImages = true
         return options
     }
 

@@ -133,8 +133,8 @@ final class MadeUpSensors {
         """
 
     /// The executable beside the tests' own.
-    private static var program: String {
-        URL(fileURLWithPath: ownImage()).deletingLastPathComponent().appendingPathComponent("SensorsReading").path
+    static var program: String {
+        URL(fileURLWithPath: ownImage()).deletingLastPathComponent().appendingPathComponent("CollectorReading").path
     }
 
     /// The file that this code was loaded from.
