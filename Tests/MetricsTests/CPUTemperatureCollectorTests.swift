@@ -92,6 +92,250 @@ import Testing
         try expect("coretemp Package id 1", 33)
     }
 
+    /// What a board has: chips, then zones, by their names, with their temperatures; those of chips may have labels before an `=`.
+    private func board(chips: [(String, [String])], zones: [(String, String)] = []) throws -> HostTree {
+        let tree = try HostTree()
+        for (number, (name, inputs)) in chips.enumerated() {
+            var files: [String: String] = [:]
+            for (index, input) in inputs.enumerated() {
+                let parts = input.split(separator: "=", omittingEmptySubsequences: false).map(String.init)
+                files["temp\(index + 1)_input"] = parts.last
+                if parts.count == 2 { files["temp\(index + 1)_label"] = parts[0] }
+            }
+            chip(tree, number, name, files)
+        }
+        for (number, (type, value)) in zones.enumerated() { zone(tree, number, type, value) }
+        return tree
+    }
+
+    @Test("boards call their processors by many names") func boardsCallTheirProcessors() throws {
+        func expect(_ sensor: String, _ celsius: Double, _ tree: HostTree, _ line: Int = #line) throws {
+            let sample = try CPUTemperatureCollector(root: tree.root).read()
+            #expect(sample == .init(celsius: celsius, sensor: sensor), "line \(line)")
+        }
+        let parts = ["package", "bigcore0", "bigcore2", "littlecore", "center", "gpu", "npu"].enumerated()
+        // RK3588, mainline and vendor's kernel; Jetson Nano and Orin; i.MX6; SpacemiT K3; CIX Sky1.
+        try expect(
+            "package_thermal",
+            44,
+            board(
+                chips: parts.map { ("\($1)_thermal", ["\(44_000 + $0 * 100)"]) },
+                zones: parts.map { ("\($1)-thermal", "\(44_000 + $0 * 100)") }
+            )
+        )
+        try expect(
+            "bigcore2-thermal",
+            44.2,
+            board(
+                chips: [],
+                zones: [
+                    ("bigcore0-thermal", "44100"),
+                    ("bigcore2-thermal", "44200"), ("center-thermal", "50000"), ("gpu-thermal", "60000"),
+                ]
+            )
+        )
+        try expect(
+            "soc_thermal",
+            32.384,
+            board(chips: [
+                ("tcpm_source_psy_6_0022", []), ("soc_thermal", ["32384"]),
+                ("bigcore0_thermal", ["33000"]), ("gpu_thermal", ["31461"]),
+            ])
+        )
+        try expect(
+            "CPU-therm",
+            24.5,
+            board(
+                chips: [("thermal_fan_est", ["25500"])],
+                zones: [
+                    ("AO-therm", "31000"),
+                    ("CPU-therm", "24500"), ("GPU-therm", "26500"), ("PLL-therm", "24500"), ("PMIC-Die", "100000"),
+                    ("thermal-fan-est", "25500"),
+                ]
+            )
+        )
+        try expect(
+            "cpu-thermal",
+            47.4,
+            board(
+                chips: [],
+                zones: [
+                    ("cpu-thermal", "47400"), ("gpu-thermal", "43000"),
+                    ("cv0-thermal", "-256000"), ("soc0-thermal", "45000"), ("tj-thermal", "47500"),
+                ]
+            )
+        )
+        try expect(
+            "imx_thermal_zone",
+            41.5,
+            board(
+                chips: [("imx_thermal_zone", ["41500"])],
+                zones: [("imx_thermal_zone", "41500")]
+            )
+        )
+        try expect(
+            "thermal_cluster0",
+            50,
+            board(
+                chips: [],
+                zones: [
+                    ("thermal_top", "58000"), ("thermal_gpu", "57000"),
+                    ("thermal_cluster0", "50000"), ("thermal_cluster1", "49000"),
+                ]
+            )
+        )
+        try expect(
+            "cpu-b1-thermal",
+            46,
+            board(
+                chips: [],
+                zones: [
+                    ("gpu-avg-thermal", "49000"),
+                    ("cpu-b0-thermal", "45000"), ("cpu-b1-thermal", "46000"), ("cpu-m0-thermal", "44000"),
+                ]
+            )
+        )
+        // POWER; a laptop whose processor has no driver; Arm's firmware interface; Intel's and Samsung's names of zones.
+        try expect(
+            "ibmpowernv Chip 0 Core 3",
+            45,
+            board(chips: [
+                (
+                    "ibmpowernv",
+                    [
+                        "Chip 0 Core 0=42000",
+                        "Chip 0 Core 3=45000", "Chip 0 DIMM 3=60000", "GPU 0=70000",
+                    ]
+                )
+            ])
+        )
+        try expect("thinkpad CPU", 64, board(chips: [("thinkpad", ["CPU=64000", "GPU=0", "=70000"])]))
+        try expect(
+            "scpi_sensors SOC_TEMP",
+            50,
+            board(chips: [
+                (
+                    "scpi_sensors",
+                    [
+                        "BIG_TEMP=60000", "SOC_TEMP=50000",
+                        "PMIC_TEMP=80000",
+                    ]
+                )
+            ])
+        )
+        try expect(
+            "TCPU",
+            51,
+            board(
+                chips: [],
+                zones: [
+                    ("INT3400 Thermal", "20000"), ("TCPU", "51000"),
+                    ("TSKN", "60000"),
+                ]
+            )
+        )
+        try expect("BIG", 57, board(chips: [], zones: [("BIG", "57000"), ("LITTLE", "52000"), ("G3D", "60000")]))
+        // Qualcomm: one zone a core.
+        try expect(
+            "cpu7_thermal",
+            37.7,
+            board(chips: [
+                ("qcom_battmgr_bat", ["40000"]), ("cpu6_thermal", ["37600"]),
+                ("cpu7_thermal", ["37700"]), ("cluster0_thermal", ["38400"]),
+            ])
+        )
+        // A label of the user's own.
+        try expect(
+            "coretemp 6P 8E package",
+            45,
+            board(chips: [
+                (
+                    "coretemp",
+                    [
+                        "6P 8E package=45000",
+                        "P Core 1=52000",
+                    ]
+                )
+            ])
+        )
+    }
+
+    @Test("what is another part's is never taken; several that do not say what they are, are nobody's")
+    func whatIsAnotherPartsIsNeverTaken() throws {
+        for name in [
+            "gpu_thermal", "cpu-gpu-thermal", "BAT0", "pmic-thermal", "ddr-thermal", "nvme", "iwlwifi_1",
+            "ath10k_hwmon",
+            "mt7915_phy0", "pch_skylake", "cpufreq", "drivetemp", "modem-core-thermal", "spd5118", "amdgpu",
+            "thermal-fan-est", "skin-therm", "npu_thermal",
+        ] {
+            let tree = try board(chips: [(name, ["41000"])], zones: [(name, "41000")])
+            #expect(try CPUTemperatureCollector(root: tree.root).read() == nil, "\(name)")
+        }
+        let two = try board(chips: [], zones: [("imx_thermal_zone", "41500"), ("sunxi_thermal", "30000")])
+        #expect(try CPUTemperatureCollector(root: two.root).read() == nil)
+    }
+
+    @Test("what no processor can have is no value; why there is none is said") func whatNoProcessorCanHave() throws {
+        for (name, value) in [
+            ("acpitz", "-263200"), ("acpitz", "-60001"), ("bcm2835_thermal", "-650788984"), ("cpu-thermal", "150001"),
+        ] {
+            let tree = try board(chips: [], zones: [(name, value)])
+            let collector = CPUTemperatureCollector(root: tree.root)
+            #expect(try collector.read() == nil)
+            #expect(collector.finding == .nothing("\(name)-zone.temp says what no processor can have"))
+        }
+        let drive = try board(chips: [("nvme", ["40000"])])
+        let collector = CPUTemperatureCollector(root: drive.root)
+        #expect(try collector.read() == nil)
+        #expect(
+            collector.finding
+                == .nothing(
+                    "none of the sensors says that it is the processor's (nvme-virtual-0.temp1); one can be chosen by its name"
+                )
+        )
+        let nothing = try HostTree()
+        let other = CPUTemperatureCollector(root: nothing.root)
+        #expect(other.finding == nil)
+        #expect(try other.read() == nil)
+        #expect("\(try #require(other.finding))".contains("there is no sensor of a temperature"))
+    }
+
+    @Test("a sensor can be named as lists of sensors name it, by its label, its chip or its zone")
+    func aSensorCanBeNamed() throws {
+        let tree = try board(
+            chips: [("coretemp", ["Package id 0=50000", "Core 0=48000"]), ("nvme", ["Composite=39000", "40000"])],
+            zones: [("acpitz", "30000"), ("acpitz", "31000"), ("x86_pkg_temp", "50500")]
+        )
+        func read(_ sensor: String) throws -> CPUTemperatureSample? {
+            try CPUTemperatureCollector(root: tree.root, sensor: sensor).read()
+        }
+        for (sensor, celsius) in [
+            ("coretemp-virtual-0.temp2", 48), ("coretemp-virtual-0.Core 0", 48), ("coretemp.temp2", 48),
+            ("coretemp.Core 0", 48), ("coretemp Core 0", 48), ("coretemp-virtual-0", 50), ("coretemp", 50),
+            ("nvme-virtual-0.temp2", 40), ("nvme", 40), ("acpitz-zone.temp", 30), ("acpitz-zone#2.temp", 31),
+            ("acpitz-zone#2", 31), ("acpitz", 31), ("x86_pkg_temp", 50.5),
+        ] {
+            #expect(try read(sensor)?.celsius == celsius, "\(sensor)")
+        }
+        let error = #expect(throws: CollectorError.self) { try read("k10temp-pci-00c3.temp1") }
+        #expect(error?.source == "k10temp-pci-00c3.temp1")
+        guard case .notFound(let what) = error?.reason else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        #expect(what.contains("coretemp-virtual-0.temp1"))
+        let collector = CPUTemperatureCollector(root: tree.root)
+        _ = try collector.read()
+        #expect(collector.finding == .sensor(device: "coretemp-virtual-0.temp1", name: "coretemp Package id 0"))
+        #expect(
+            try TemperatureSensor.thermalZones(root: tree.root).map { "\($0.device) \($0.label) \($0.celsius ?? 0)" }
+                == [
+                    "acpitz-zone.temp acpitz 30.0", "acpitz-zone#2.temp acpitz 31.0",
+                    "x86_pkg_temp-zone.temp x86_pkg_temp 50.5",
+                ]
+        )
+    }
+
     @Test("of two sockets the hotter one counts, also when the other cannot be read") func ofTwoSocketsTheHotterOne()
         throws
     {

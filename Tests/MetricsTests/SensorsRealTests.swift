@@ -99,6 +99,27 @@ struct SensorsRealTests {
         #expect(answer.readings.map(\.chip) == answer.readings.map(\.chip).sorted())
     }
 
+    @Test("chips are called without the library as it calls them, so that the processor's sensor can be named so")
+    func chipsAreCalledWithoutTheLibrary() throws {
+        let sensors = try machine()
+        sensors.chip(8, "acpitz", ["temp1_input": "30000"])
+        sensors.chip(9, "acpitz", device: "../virtual/thermal_zone1", bus: "thermal", ["temp1_input": "31000"])
+        sensors.chip(10, "k10temp", device: "0000:00:18.3", bus: "pci", ["temp1_input": "40000"])
+        sensors.chip(11, "k10temp", device: "0001:02:1f.7", bus: "pci", ["temp1_input": "41000"])
+        sensors.chip(12, "r8169_0_500:00", device: "r8169-0-500:00", bus: "mdio_bus", ["temp1_input": "55500"])
+        sensors.chip(13, "spi_sensor", device: "spi1.2", bus: "spi", ["temp1_input": "20000"])
+        sensors.chip(14, "hidpp", device: "0003:1B1C:0C10.0005", bus: "hid", ["temp1_input": "21000"])
+        sensors.chip(15, "drivetemp", device: "2:1:3:4", bus: "scsi", ["temp1_input": "32000"])
+        sensors.chip(16, "coretemp", device: "coretemp.1", ["temp1_input": "42000"])
+        sensors.chip(17, "odd", device: "f06f8084.therm-sensor", ["temp1_input": "42000"])
+        sensors.chip(18, "iwlwifi_1", ["temp1_input": "53000"])
+        let (_, answers) = try sensors.ask()
+        let chips = try HwmonTree(root: SystemRoot(sys: sensors.tree.path)).chips()
+        let names = zip(chips, HwmonChipName.all(chips)).filter { $0.0.name != "empty" }.map(\.1)
+        #expect(names.sorted() == Set(answers[0].readings.map(\.chip)).sorted())
+        #expect(names.contains("iwlwifi_1-virtual-0#2"))
+    }
+
     @Test("an input that goes away has no value; the others keep theirs") func anInputThatGoesAwayHas() throws {
         let sensors = try machine()
         let (_, answers) = try sensors.ask(changes: [

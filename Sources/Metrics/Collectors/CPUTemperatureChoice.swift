@@ -2,61 +2,95 @@
 ///
 /// Finds out which sensors of a machine those are, and which are the better ones. Does not decide when to look.
 struct CPUTemperatureChoice {
-    /// A sensor and its name for people.
-    private struct Sensor {
+    /// A temperature that the machine has.
+    struct Sensor {
         var temperature: HwmonTemperature
+        /// Its name for people: `coretemp Package id 0`, `cpu-thermal`.
         var name: String
-    }
+        /// Its name in lists of sensors: `coretemp-isa-0000.temp1`, `cpu-thermal-zone.temp`.
+        var device: String
+        /// What its driver is called, or its zone.
+        var driver: String
+        var isZone: Bool
 
-    /// What the driver of a chip or zone has to be called, and the labels that mean the whole processor, the best first.
-    private struct Rank: Sendable {
-        var matches: @Sendable (String) -> Bool
-        var labels: [StaticString] = []
+        var label: String? { temperature.label }
 
-        static func named(_ name: String, labels: [StaticString] = []) -> Rank {
-            Rank(matches: { $0 == name }, labels: labels)
+        /// Whether a user who writes this means the sensor: its name in lists or for people, either with the label in the place of
+        /// the number, or the chip or the zone alone.
+        func isCalled(_ text: String) -> Bool {
+            if text == device || text == name || text == driver { return true }
+            let chip = device.prefix(device.utf8.count - feature.utf8.count - 1)
+            if text == chip || text == "\(driver).\(feature)" { return true }
+            return label.map { text == "\(chip).\($0)" || text == "\(driver).\($0)" } ?? false
         }
 
-        /// `cpu_thermal`, `cpu-thermal`, `cpu0-thermal`: the device tree's author chose.
-        static let cpuThermal = Rank { $0.hasPrefix("cpu") && ($0.hasSuffix("-thermal") || $0.hasSuffix("_thermal")) }
-        static let socThermal = Rank { $0 == "soc-thermal" || $0 == "soc_thermal" }
+        var feature: String { isZone ? "temp" : "temp\(temperature.number)" }
     }
 
-    private static let chipRanks: [Rank] = [
-        .named("coretemp", labels: ["Package id ", "Physical id "]),
-        .named("k10temp", labels: ["Tdie", "Tctl"]),
-        .named("zenpower", labels: ["Tdie", "Tctl"]),
-        .named("k8temp"), .named("via_cputemp"), .cpuThermal, .socThermal,
-    ]
-    private static let zoneRanks: [Rank] = [
-        .named("x86_pkg_temp"), .cpuThermal, .socThermal, .named("bcm2835_thermal"),
-    ]
-    private static let lastResort = Rank.named("acpitz")
+    private(set) var sensors: [Sensor]
 
-    private var sensors: [Sensor]
+    /// All temperatures of a machine: those of chips, then those of thermal zones.
+    static func sensors(chips: [HwmonChip], zones path: String) throws(CollectorError) -> [Sensor] {
+        var sensors: [Sensor] = []
+        for (chip, chipName) in zip(chips, HwmonChipName.all(chips)) {
+            do throws(CollectorError) {
+                for temperature in try chip.temperatures() {
+                    sensors.append(
+                        Sensor(
+                            temperature: temperature,
+                            name: temperature.label.map { "\(chip.name) \($0)" } ?? chip.name,
+                            device: "\(chipName).temp\(temperature.number)",
+                            driver: chip.name,
+                            isZone: false
+                        )
+                    )
+                }
+            } catch {
+                // The chip went away between being listed and being looked at.
+                continue
+            }
+        }
+        for zone in try ThermalZone.all(in: path) {
+            sensors.append(
+                Sensor(
+                    temperature: zone.temperature,
+                    name: zone.type,
+                    device: "\(zone.name).temp",
+                    driver: zone.type,
+                    isZone: true
+                )
+            )
+        }
+        return sensors
+    }
 
     /// The choices that a machine offers, the best first.
-    static func all(chips: [HwmonChip], zones path: String) throws(CollectorError) -> [CPUTemperatureChoice] {
-        let zones = try thermalZones(in: path)
-        var choices: [CPUTemperatureChoice] = []
-        for rank in chipRanks { choices += Self.choices(rank, chips) }
-        for rank in zoneRanks { choices += Self.choices(rank, zones) }
-        choices += Self.choices(lastResort, chips)
-        choices += Self.choices(lastResort, zones)
-        return choices
+    static func all(_ sensors: [Sensor]) -> [CPUTemperatureChoice] {
+        let lone = loneGenericWords(sensors)
+        var groups: [Int: [Sensor]] = [:]
+        for sensor in sensors {
+            if let rank = rank(sensor, lone) { groups[rank, default: []].append(sensor) }
+        }
+        return groups.sorted { $0.key < $1.key }.map { CPUTemperatureChoice(sensors: $0.value) }
+    }
+
+    /// The sensors that a user names; nil if there are none.
+    static func called(_ text: String, _ sensors: [Sensor]) -> CPUTemperatureChoice? {
+        let called = sensors.filter { $0.isCalled(text) }
+        return called.isEmpty ? nil : CPUTemperatureChoice(sensors: called)
     }
 
     /// The hottest of the sensors; nil if none has a value.
     ///
     /// - Throws: when none has a value and one cannot be read.
-    func read() throws(CollectorError) -> CPUTemperatureSample? {
-        var hottest: CPUTemperatureSample?
+    func read() throws(CollectorError) -> (sensor: Sensor, celsius: Double)? {
+        var hottest: (sensor: Sensor, celsius: Double)?
         var failure: CollectorError?
         for sensor in sensors {
             do throws(CollectorError) {
-                guard let celsius = try sensor.temperature.celsius() else { continue }
+                guard let celsius = try sensor.temperature.celsius(), Self.possible.contains(celsius) else { continue }
                 if let hottest, hottest.celsius >= celsius { continue }
-                hottest = CPUTemperatureSample(celsius: celsius, sensor: sensor.name)
+                hottest = (sensor, celsius)
             } catch {
                 failure = failure ?? error
             }
@@ -65,54 +99,45 @@ struct CPUTemperatureChoice {
         return hottest
     }
 
-    /// The choices among the chips of one rank: those with the best label, the next best, and at last all that are left.
-    private static func choices(_ rank: Rank, _ chips: [HwmonChip]) -> [CPUTemperatureChoice] {
-        var rest: [Sensor] = []
-        for chip in chips where rank.matches(chip.name) {
-            do throws(CollectorError) {
-                for temperature in try chip.temperatures() {
-                    let name = temperature.label.map { "\(chip.name) \($0)" } ?? chip.name
-                    rest.append(Sensor(temperature: temperature, name: name))
-                }
-            } catch {
-                // The chip went away between being listed and being looked at.
-                continue
-            }
+    /// What a processor that works can have: the widest range that any is sold for, and some more.
+    private static let possible = -60.0...150.0
+
+    /// How good a sensor is, the lower the better; nil if it is not the processor's.
+    private static func rank(_ sensor: Sensor, _ lone: [String]?) -> Int? {
+        let name = ProcessorName(sensor.driver)
+        if sensor.driver == "acpitz" { return sensor.isZone ? 91 : 90 }
+        if sensor.isZone {
+            if let part = name.part { return (part == .core ? 65 : 60) + part.rawValue }
+            return name.words == lone ? 81 : nil
         }
-        return split(rest, by: rank.labels)
+        if let rank = driverRank(sensor.driver, sensor.label) { return rank }
+        if let part = name.part { return part == .core ? 64 : 50 + part.rawValue }
+        if name.words == lone { return 80 }
+        // A chip of the mainboard's, which measures the processor among others.
+        guard !name.isOther, let part = sensor.label.flatMap({ ProcessorName($0).part }) else { return nil }
+        return 70 + part.rawValue
     }
 
-    private static func choices(_ rank: Rank, _ zones: [Sensor]) -> [CPUTemperatureChoice] {
-        split(zones.filter { rank.matches($0.name) }, by: [])
+    /// The rank of processors' own sensors; nil for all others.
+    private static func driverRank(_ driver: String, _ label: String?) -> Int? {
+        switch driver {
+        case "coretemp":
+            if label?.hasPrefix("Package id ") == true { return 0 }
+            if label?.hasPrefix("Physical id ") == true { return 1 }
+            return label.flatMap { ProcessorName($0).part } == .package ? 2 : 3
+        case "k10temp", "zenpower":
+            let rank = driver == "k10temp" ? 10 : 20
+            if label?.hasPrefix("Tdie") == true { return rank }
+            return label?.hasPrefix("Tctl") == true ? rank + 1 : rank + 2
+        case "k8temp": return 30
+        case "via_cputemp": return 40
+        default: return nil
+        }
     }
 
-    private static func split(_ sensors: [Sensor], by labels: [StaticString]) -> [CPUTemperatureChoice] {
-        var rest = sensors
-        var choices: [CPUTemperatureChoice] = []
-        for label in labels {
-            let labelled = rest.filter { $0.temperature.label?.hasPrefix("\(label)") == true }
-            guard !labelled.isEmpty else { continue }
-            choices.append(CPUTemperatureChoice(sensors: labelled))
-            rest.removeAll { $0.temperature.label?.hasPrefix("\(label)") == true }
-        }
-        if !rest.isEmpty { choices.append(CPUTemperatureChoice(sensors: rest)) }
-        return choices
-    }
-
-    /// The thermal zones, named by their types, in the order of their numbers.
-    private static func thermalZones(in path: String) throws(CollectorError) -> [Sensor] {
-        let numbers: [Int]
-        do throws(CollectorError) {
-            numbers = try SystemFolder.entries(of: path)
-                .compactMap { SystemFolder.number(in: $0, after: "thermal_zone") }.sorted()
-        } catch  where error.isAbsence {
-            return []
-        }
-        return numbers.compactMap { number in
-            let zone = "\(path)/thermal_zone\(number)"
-            guard let type = HwmonText.read(zone + "/type"), !type.isEmpty else { return nil }
-            let temperature = HwmonTemperature(number: number, label: nil, input: zone + "/temp", fault: nil)
-            return Sensor(temperature: temperature, name: type)
-        }
+    /// The words of the only name there is that says no more than "temperature": then it is that of the one chip that matters.
+    private static func loneGenericWords(_ sensors: [Sensor]) -> [String]? {
+        let names = Set(sensors.lazy.map { ProcessorName($0.driver) }.filter(\.isGeneric).map(\.words))
+        return names.count == 1 ? names.first : nil
     }
 }
