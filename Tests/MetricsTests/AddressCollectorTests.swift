@@ -58,6 +58,15 @@ import Testing
     func theRunningMachineHasALoopback() throws {
         let sample = try #require(try AddressCollector(interfaces: ["lo"], loopback: true).read())
         #expect(sample.addresses.contains(.init(interface: "lo", family: .ipv4, text: "127.0.0.1", zone: nil)))
-        #expect(try AddressCollector(interfaces: ["no such one"]).read() == nil)
+        #expect(try AddressCollector(interfaces: ["no such one"]).read()?.addresses == [])
+    }
+
+    @Test("an interface that is asked for and not there is told; one without addresses is there")
+    func anInterfaceThatIs()
+        throws
+    {
+        let sample = try #require(try AddressCollector(interfaces: ["lo", "psistats-none"]).read())
+        #expect(sample.missing == ["psistats-none"])
+        #expect(sample.addresses.allSatisfy { $0.interface == "lo" })
     }
 }

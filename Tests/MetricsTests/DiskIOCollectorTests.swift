@@ -156,6 +156,76 @@ import Testing
         #expect(throws: CollectorError.self) { try collector.read(at: start + .seconds(2)) }
     }
 
+    @Test("a disk that was given another's name is another") func aDiskThatWasGiven() throws {
+        let tree = try HostTree()
+        func write(_ disks: [(name: String, number: String, reads: Int)]) {
+            tree.write(
+                "proc/diskstats",
+                disks.map { "\($0.number) \($0.name) \($0.reads) 0 0 0 0 0 0 0 0 0 0\n" }.joined()
+            )
+        }
+        let collector = DiskIOCollector(root: tree.root)
+        write([("dm-0", "253 0", 5), ("nvme0n1", "259 0", 7), ("nvme1n1", "259 1", 7)])
+        #expect(try collector.read(at: start) == nil)
+        write([("dm-0", "253 0", 6), ("nvme0n1", "259 1", 1_000), ("nvme1n1", "259 0", 2_000)])
+        #expect(try collector.read(at: start + .seconds(1))?.devices.map(\.name) == ["dm-0"])
+        write([("dm-0", "253 0", 6), ("nvme0n1", "259 1", 1_001), ("nvme1n1", "259 0", 2_002)])
+        #expect(try collector.read(at: start + .seconds(2))?.devices.map(\.perSecond.reads) == [0, 1, 2])
+    }
+
+    @Test("what is read by several paths to an NVMe disk counts once, as the disk's", arguments: [false, true])
+    func whatIsReadBySeveralPaths(diskCounts: Bool) throws {
+        let tree = try HostTree()
+        func write(_ first: UInt64, _ second: UInt64?, beforeDisk: Bool = true) {
+            let sum = first + (second ?? 0)
+            let disk = line("nvme3n1", diskCounts ? sum : 0, 0, 0, diskCounts ? 8 * sum : 0)
+            let partition = line("nvme3n1p1", diskCounts ? sum : 0, 0, 0, diskCounts ? 8 * sum : 0)
+            var paths = line("nvme3c33n1", first, 0, 0, 8 * first)
+            if let second { paths += line("nvme3c34n1", second, 0, 0, 8 * second) }
+            tree.write("proc/diskstats", beforeDisk ? paths + disk + partition : disk + partition + paths)
+        }
+        let collector = DiskIOCollector(root: tree.root)
+        write(100, 10)
+        #expect(try collector.read(at: start) == nil)
+        for beforeDisk in [true, false] {
+            write(110, 15, beforeDisk: beforeDisk)
+            let devices = try #require(try collector.read(at: start + .seconds(beforeDisk ? 1 : 2))).devices
+            let grown = beforeDisk ? 15.0 : 0
+            #expect(
+                devices == [
+                    .init(
+                        name: "nvme3n1",
+                        perSecond: .init(octetsRead: 0, octetsWritten: 4_096 * grown, reads: grown, writes: 0),
+                        total: .init(octetsRead: 0, octetsWritten: 512_000, reads: 125, writes: 0)
+                    )
+                ]
+            )
+        }
+        // A path that goes takes what it had counted with it; the other goes on.
+        write(112, nil)
+        let left = try collector.read(at: start + .seconds(3))?.devices.map(\.perSecond.reads)
+        #expect(left == (diskCounts ? nil : [2]))
+        func names(_ devices: [String]) throws -> [String] {
+            write(112, 20)
+            let collector = DiskIOCollector(root: tree.root, devices: devices)
+            _ = try collector.read(at: start)
+            return try collector.read(at: start + .seconds(1))?.devices.map(\.name) ?? []
+        }
+        #expect(try names(["nvme3c33n1"]) == ["nvme3c33n1"])
+        #expect(try names(["nvme*"]) == ["nvme3n1", "nvme3n1p1"])
+    }
+
+    @Test("a disk that is asked for and not there is told") func aDiskThatIsAskedFor() throws {
+        let tree = try HostTree()
+        tree.write("proc/diskstats", line("sda", 1, 0, 0, 0))
+        let collector = DiskIOCollector(root: tree.root, devices: ["sda", "sdb"])
+        #expect(try collector.read(at: start) == nil)
+        #expect(try collector.read(at: start + .seconds(1))?.missing == ["sdb"])
+        let none = DiskIOCollector(root: tree.root, devices: ["sd[b-z]"])
+        #expect(try none.read(at: start) == nil)
+        #expect(try none.read(at: start + .seconds(1)) == .init(devices: [], missing: ["sd[b-z]"]))
+    }
+
     @Test("no damage to the file ends the process, nor makes a rate negative or endless")
     func noDamageToTheFileEnds() throws {
         for host in ["storage", "old-kernel", "many-cores"] {

@@ -116,6 +116,77 @@ import Testing
         }
     }
 
+    @Test("an interface that was given another's name is another, where its number is known")
+    func anInterfaceThatWasGiven()
+        throws
+    {
+        let tree = try HostTree()
+        func write(_ interfaces: [(name: String, number: Int, octets: Int)]) {
+            let lines = interfaces.map { " \($0.name): \($0.octets) 0 0 0 0 0 0 0 \($0.octets) 0 0 0 0 0 0 0\n" }
+            tree.write("proc/net/dev", headings + lines.joined())
+            for interface in interfaces {
+                tree.write("sys/class/net/\(interface.name)/ifindex", "\(interface.number)\n")
+            }
+        }
+        let collector = NetworkCollector(root: tree.root)
+        write([("eth0", 2, 1_000), ("eth1", 3, 1), ("eth2", 4, 5)])
+        #expect(try collector.read(at: start) == nil)
+        // The first two swap; their counters only grow.
+        write([("eth0", 3, 5), ("eth1", 2, 59_000_000), ("eth2", 4, 15)])
+        let sample = try #require(try collector.read(at: start + .seconds(1)))
+        #expect(sample.interfaces.map(\.name) == ["eth2"])
+        write([("eth0", 3, 25), ("eth1", 2, 59_000_030), ("eth2", 4, 15)])
+        let rates = try #require(try collector.read(at: start + .seconds(2))).interfaces.map(\.perSecond.sent.octets)
+        #expect(rates == [20, 30, 0])
+    }
+
+    @Test("an interface that is asked for and not there is told") func anInterfaceThatIsAskedFor() throws {
+        let tree = try HostTree()
+        tree.write("proc/net/dev", headings + " eth0: 0 0 0 0 9 9 9 9 0 0 0 0 9 9 9 9\n")
+        let collector = NetworkCollector(root: tree.root, interfaces: ["eth0", "wlan0", "en*"])
+        #expect(try collector.read(at: start) == nil)
+        let sample = try #require(try collector.read(at: start + .seconds(1)))
+        #expect(sample.interfaces.map(\.name) == ["eth0"])
+        #expect(sample.missing == ["wlan0", "en*"])
+        let none = NetworkCollector(root: tree.root, interfaces: ["wlan0"], excludedInterfaces: ["eth0"])
+        #expect(try none.read(at: start) == nil)
+        #expect(try none.read(at: start + .seconds(1)) == .init(interfaces: [], missing: ["wlan0"]))
+    }
+
+    @Test(
+        "two interfaces of this machine's that swap their names give no rates of the difference",
+        .enabled(if: OwnNamespace.isPossible, "needs root and the packages of Scripts/packages.txt")
+    )
+    func twoInterfacesOfThisMachines() throws {
+        let ours = try OwnNamespace(
+            "-m -n",
+            script: """
+                mount -t sysfs sys /sys
+                for x in v w; do ip link add ${x}0 type veth peer name ${x}1; ip link set ${x}0 up; ip link set ${x}1 up; done
+                mkfifo "$tree/next" "$tree/said"
+                (COLLECTOR=net "$program" < "$tree/next" | tee "$tree/out" | grep --line-buffered '^end' > "$tree/said") &
+                exec 3> "$tree/next" 4< "$tree/said"
+                read line <&4
+                ip link set v0 down; ip link set w0 down
+                ip link set v0 name t0; ip link set w0 name v0; ip link set t0 name w0
+                echo >&3; read line <&4
+                echo >&3; read line <&4
+                exec 3>&-
+                wait
+                awk -v RS='end\n' '{ print "# " NR; printf "%s", $0 }' "$tree/out"
+                echo "# ip"; ip -s -j link show v0 | python3 -c '
+                import json, sys
+                sent = json.load(sys.stdin)[0]["stats64"]["tx"]
+                print("interface\\037v0\\037%d\\037%d" % (sent["bytes"], sent["packets"]))'
+                """
+        )
+        func names(_ reading: String) -> Set<String> { Set(ours.part(reading).map { $0[1] }) }
+        #expect(names("1") == [])
+        #expect(names("2") == ["v1", "w1"], "both are others now")
+        #expect(names("3") == ["v0", "v1", "w0", "w1"])
+        #expect(ours.part("3").filter { $0[1] == "v0" } == ours.part("ip"))
+    }
+
     @Test("no damage to the file ends the process, nor makes a rate negative or endless")
     func noDamageToTheFileEnds() throws {
         for host in ["old-kernel", "many-cores"] {

@@ -4,10 +4,14 @@ import Glibc
 public struct AddressSample: Hashable, Sendable {
     /// IPv4 before IPv6, otherwise in the order of the kernel.
     public var addresses: [Address]
+    /// Which of the interfaces that were asked for are not there, as they were named.
+    public var missing: [String] = []
 
+    /// One address.
     public struct Address: Hashable, Sendable, CustomStringConvertible {
         /// The interface: `eth0`; of an address with a label of its own the label: `eth0:1`.
         public var interface: String
+        /// Whether it is of IPv4 or IPv6.
         public var family: Family
         /// As `inet_ntop` writes it: `192.0.2.7`, `2001:db8::7`.
         public var text: String
@@ -18,8 +22,12 @@ public struct AddressSample: Hashable, Sendable {
         public var description: String { zone.map { "\(text)%\($0)" } ?? text }
     }
 
+    /// The kind of an address.
     public enum Family: Hashable, Sendable {
-        case ipv4, ipv6
+        /// 4 bytes.
+        case ipv4
+        /// 16 bytes.
+        case ipv6
     }
 }
 
@@ -31,6 +39,7 @@ public struct AddressSample: Hashable, Sendable {
 ///
 /// Source: getifaddrs(3), rtnetlink(7).
 public final class AddressCollector: Collector {
+    /// The name of the kind of statistics: `ipaddr`.
     public static let name = "ipaddr"
 
     private let choice: DeviceChoice
@@ -62,10 +71,13 @@ public final class AddressCollector: Collector {
         }
         defer { freeifaddrs(list) }
         var addresses: [AddressSample.Address] = []
+        var interfaces: Set<String> = []
         var entry = list
         while let current = entry?.pointee {
             entry = current.ifa_next
-            guard let name = current.ifa_name, let address = current.ifa_addr else { continue }
+            guard let name = current.ifa_name else { continue }
+            if choice.namesAny { interfaces.insert(String(cString: name)) }
+            guard let address = current.ifa_addr else { continue }
             let family = Int32(address.pointee.sa_family)
             let raw = UnsafeRawPointer(address)
             let octets: UnsafeRawBufferPointer
@@ -80,7 +92,8 @@ public final class AddressCollector: Collector {
             }
             if let address = self.address(octets, interface: String(cString: name)) { addresses.append(address) }
         }
-        return addresses.isEmpty ? nil : AddressSample(addresses: addresses)
+        let missing = choice.missing(among: interfaces)
+        return addresses.isEmpty && missing.isEmpty ? nil : AddressSample(addresses: addresses, missing: missing)
     }
 
     /// The address in 4 or 16 octets; nil if it is not to be reported.

@@ -2,7 +2,10 @@
 public struct DiskIOSample: Hashable, Sendable {
     /// In the order of the kernel. Only devices that were there at both readings, and none of whose counters fell between them.
     public var devices: [Device]
+    /// Which of the devices that were asked for are not there, as they were named.
+    public var missing: [String] = []
 
+    /// One disk or partition.
     public struct Device: Hashable, Sendable {
         /// The kernel's name: `sda`, `nvme0n1`.
         public var name: String
@@ -16,6 +19,7 @@ public struct DiskIOSample: Hashable, Sendable {
     public struct Activity<Number: Hashable & Sendable>: Hashable, Sendable {
         /// The kernel counts sectors of 512 octets, whatever the device's are.
         public var octetsRead: Number
+        /// As `octetsRead`.
         public var octetsWritten: Number
         /// Operations that were completed.
         public var reads: Number
@@ -31,8 +35,13 @@ public struct DiskIOSample: Hashable, Sendable {
 /// counter that is lower than before was reset (the device was taken out and another put in) or has wrapped (kernels of 32
 /// bits): nobody can tell which, so the device is missing from that sample, and is back in the next.
 ///
+/// A device is the same only if the kernel's number of it (major:minor) is the same, too, not just its name. An NVMe disk that is
+/// reached by several paths has hidden devices for them, `nvme3c33n1` for `nvme3n1`, which are not reported; on kernels that
+/// count on the paths only, the disk's counters are the sums of theirs.
+///
 /// Source: Documentation/admin-guide/iostats.rst of the kernel.
 public final class DiskIOCollector: Collector {
+    /// The name of the kind of statistics: `hddio`.
     public static let name = "hddio"
 
     private typealias Counters = DiskIOSample.Activity<UInt64>
@@ -47,6 +56,7 @@ public final class DiskIOCollector: Collector {
     private var disk = ""
 
     /// - Parameters:
+    ///   - root: the machine.
     ///   - devices: names of devices, or patterns (see ``Glob``): exactly these are reported, whatever they are. Empty: the
     ///     whole disks.
     ///   - excludedDevices: names or patterns of devices that are not reported in any case.
@@ -62,6 +72,7 @@ public final class DiskIOCollector: Collector {
         includesPartitions = partitions
     }
 
+    /// Makes the next reading the first again.
     public func discardBaseline() {
         table.removeAll()
     }
@@ -74,7 +85,8 @@ public final class DiskIOCollector: Collector {
         let devices = try file.read { (scanner) throws(CollectorError) in
             try self.devices(&scanner, at: now, seconds: seconds)
         }
-        return devices.isEmpty ? nil : DiskIOSample(devices: devices)
+        let missing = seconds == nil ? [] : choice.missing(among: table.names)
+        return devices.isEmpty && missing.isEmpty ? nil : DiskIOSample(devices: devices, missing: missing)
     }
 
     private func devices(
@@ -86,24 +98,38 @@ public final class DiskIOCollector: Collector {
         if seconds != nil { devices.reserveCapacity(reportedCount) }
         let isEmpty = scanner.isAtEnd
         var lineIsReadable = false
+        var paths = NVMePaths()
         table.startReading(at: now)
         disk = ""
         while var line = scanner.line() {
             // A line that cannot be read costs that device alone.
-            guard line.unsigned() != nil, line.unsigned() != nil, let word = line.word(),
+            guard let major = line.unsigned(), let minor = line.unsigned(), let word = line.word(),
                 let counters = Self.counters(&line)
             else { continue }
             lineIsReadable = true
             let name = word.text
+            let number = major << 32 | minor & 0xFFFF_FFFF
+            if let visible = NVMePaths.disk(ofPath: word) {
+                let before = table.record(name, number: number, counters)
+                let rates = before.flatMap { before in
+                    seconds.flatMap { Self.rates(from: before, to: counters, seconds: $0) }
+                }
+                paths.add(counters, rates, to: visible)
+                // Whoever names a path gets it; a pattern that names the disk, too, does not mean the path.
+                guard choice.names(name), !choice.names(visible), let rates else { continue }
+                devices.append(DiskIOSample.Device(name: name, perSecond: rates, total: counters))
+                continue
+            }
             let isPartition = Self.isPartition(name, of: disk)
             if !isPartition { disk = name }
-            guard let before = table.record(name, counters), let seconds,
+            guard let before = table.record(name, number: number, counters), let seconds,
                 choice.contains(name, isUsual: isUsual(name, isPartition: isPartition, counters)),
                 let perSecond = Self.rates(from: before, to: counters, seconds: seconds)
             else { continue }
             devices.append(DiskIOSample.Device(name: name, perSecond: perSecond, total: counters))
         }
         guard isEmpty || lineIsReadable else { throw file.error("has no line with a device and its counters") }
+        paths.complete(&devices)
         reportedCount = devices.count
         return devices
     }
@@ -171,6 +197,69 @@ public final class DiskIOCollector: Collector {
     private static func isPartition(_ name: String, of disk: String) -> Bool {
         guard let last = disk.utf8.last else { return false }
         return name.isNumbered(disk, separator: (0x30...0x39).contains(last) ? 0x70 : nil)
+    }
+}
+
+/// What the hidden paths to NVMe disks have counted, by disk.
+private struct NVMePaths {
+    private var sums: [String: (total: DiskIOSample.Activity<UInt64>, perSecond: DiskIOSample.Activity<Double>?)] = [:]
+
+    /// The disk of a hidden path, `nvme3n1` of `nvme3c33n1`; nil for all other names (nvme_mpath_set_disk_name in
+    /// drivers/nvme/host of the kernel).
+    static func disk(ofPath name: ByteScanner) -> String? {
+        var name = name
+        guard name.skip("nvme"), let subsystem = name.number(), name.skip("c"), name.number() != nil, name.skip("n"),
+            let namespace = name.number(), name.isAtEnd
+        else { return nil }
+        return "nvme\(subsystem)n\(namespace)"
+    }
+
+    mutating func add(
+        _ counters: DiskIOSample.Activity<UInt64>,
+        _ rates: DiskIOSample.Activity<Double>?,
+        to disk: String
+    ) {
+        guard var sum = sums[disk] else {
+            sums[disk] = (counters, rates)
+            return
+        }
+        sum.total = sum.total.adding(counters) { $0.addingClamped($1) }
+        // A path that was not there before adds nothing yet.
+        if let rates { sum.perSecond = sum.perSecond?.adding(rates, +) ?? rates }
+        sums[disk] = sum
+    }
+
+    /// Gives disks that have counted nothing themselves what their paths have.
+    func complete(_ devices: inout [DiskIOSample.Device]) {
+        if sums.isEmpty { return }
+        for index in devices.indices where devices[index].total.isNothing {
+            guard let sum = sums[devices[index].name], let rates = sum.perSecond else { continue }
+            devices[index].total = sum.total
+            devices[index].perSecond = rates
+        }
+    }
+}
+
+extension DiskIOSample.Activity {
+    fileprivate func adding(_ other: Self, _ sum: (Number, Number) -> Number) -> Self {
+        Self(
+            octetsRead: sum(octetsRead, other.octetsRead),
+            octetsWritten: sum(octetsWritten, other.octetsWritten),
+            reads: sum(reads, other.reads),
+            writes: sum(writes, other.writes)
+        )
+    }
+}
+
+extension DiskIOSample.Activity<UInt64> {
+    fileprivate var isNothing: Bool { reads == 0 && writes == 0 && octetsRead == 0 && octetsWritten == 0 }
+}
+
+extension ByteScanner {
+    /// The number at hand, with no blanks before it.
+    fileprivate mutating func number() -> UInt64? {
+        guard let digit = next, (0x30...0x39).contains(digit) else { return nil }
+        return unsigned()
     }
 }
 

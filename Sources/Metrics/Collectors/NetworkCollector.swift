@@ -3,7 +3,10 @@ public struct NetworkSample: Hashable, Sendable {
     /// In the order of the kernel. Only interfaces that were there at both readings, and none of whose counters fell between
     /// them.
     public var interfaces: [Interface]
+    /// Which of the interfaces that were asked for are not there, as they were named.
+    public var missing: [String] = []
 
+    /// One interface.
     public struct Interface: Hashable, Sendable {
         /// The kernel's name: `eth0`.
         public var name: String
@@ -15,13 +18,17 @@ public struct NetworkSample: Hashable, Sendable {
 
     /// What went in and out.
     public struct Traffic<Number: Hashable & Sendable>: Hashable, Sendable {
+        /// What came in.
         public var received: Direction<Number>
+        /// What went out.
         public var sent: Direction<Number>
     }
 
     /// What went one way.
     public struct Direction<Number: Hashable & Sendable>: Hashable, Sendable {
+        /// Bytes, those of the link's own headers included.
         public var octets: Number
+        /// Packets, good ones.
         public var packets: Number
         /// Packets that came in broken, or could not be sent.
         public var errors: Number
@@ -37,11 +44,15 @@ public struct NetworkSample: Hashable, Sendable {
 /// (the driver was loaded anew) or has wrapped (kernels of 32 bits): nobody can tell which, so the interface is missing from
 /// that sample, and is back in the next.
 ///
+/// Interfaces can swap their names. One is the same only if the kernel's number of it is the same, too; of a host's interfaces that
+/// is known where the host's `/sys` is. One that got another's name is missing from the next sample.
+///
 /// `/proc/net` shows the network of whoever reads it. In a container that has the host's `/proc` mounted elsewhere that would be
 /// the container's, so there the network of the host's first process is read.
 ///
 /// Source: proc_pid_net(5); dev_seq_printf_stats in net/core/net-procfs.c of the kernel.
 public final class NetworkCollector: Collector {
+    /// The name of the kind of statistics: `net`.
     public static let name = "net"
 
     private typealias Counters = NetworkSample.Traffic<UInt64>
@@ -51,9 +62,11 @@ public final class NetworkCollector: Collector {
     private var otherFile: SystemFile?
     private let choice: DeviceChoice
     private let includesLoopback: Bool
+    private let numbers: InterfaceNumbers
     private var table = CounterTable<Counters>()
 
     /// - Parameters:
+    ///   - root: the machine.
     ///   - interfaces: names of interfaces, or patterns (see ``Glob``): exactly these are reported, `lo` too. Empty: all.
     ///   - excludedInterfaces: names or patterns of interfaces that are not reported in any case.
     ///   - loopback: whether `lo` is reported, too, if `interfaces` is empty.
@@ -71,9 +84,11 @@ public final class NetworkCollector: Collector {
             otherFile = own
         }
         choice = DeviceChoice(named: interfaces, excluded: excludedInterfaces)
+        numbers = InterfaceNumbers(root: root)
         includesLoopback = loopback
     }
 
+    /// Makes the next reading the first again.
     public func discardBaseline() {
         table.removeAll()
     }
@@ -87,7 +102,8 @@ public final class NetworkCollector: Collector {
         let interfaces = try file.read { (scanner) throws(CollectorError) in
             try self.interfaces(&scanner, at: now, seconds: seconds)
         }
-        return interfaces.isEmpty ? nil : NetworkSample(interfaces: interfaces)
+        let missing = seconds == nil ? [] : choice.missing(among: table.names)
+        return interfaces.isEmpty && missing.isEmpty ? nil : NetworkSample(interfaces: interfaces, missing: missing)
     }
 
     /// Takes the other file if the first cannot be read; says what is wrong with the other one if neither can.
@@ -122,7 +138,7 @@ public final class NetworkCollector: Collector {
             readableLines += 1
             let name = field.trimmed.text
             guard choice.contains(name, isUsual: includesLoopback || name != "lo") else { continue }
-            guard let before = table.record(name, counters), let seconds,
+            guard let before = table.record(name, number: numbers.number(of: name), counters), let seconds,
                 let perSecond = Self.rates(from: before, to: counters, seconds: seconds)
             else { continue }
             interfaces.append(NetworkSample.Interface(name: name, perSecond: perSecond, total: counters))

@@ -1,10 +1,19 @@
 /// The counters of each device at the latest reading, by name, to compare the next reading with.
 ///
+/// A device that has a name which another one had before is not that one: where the kernel's number of a device is known, it has
+/// to be the same, too.
+///
 /// A device keeps its place from one reading to the next, mostly, so it is looked for there first. Memory is kept. Knows
 /// nothing of what the counters count.
 struct CounterTable<Counters> {
-    private var rows: [(name: String, counters: Counters)] = []
-    private var previousRows: [(name: String, counters: Counters)] = []
+    private struct Row {
+        var name: String
+        var number: UInt64?
+        var counters: Counters
+    }
+
+    private var rows: [Row] = []
+    private var previousRows: [Row] = []
     private var expected = 0
     /// Where each device was at the previous reading; made when one is not where it was expected.
     private var places: [String: Int]?
@@ -12,6 +21,9 @@ struct CounterTable<Counters> {
 
     /// How many devices there are.
     var count: Int { rows.count }
+
+    /// Their names.
+    var names: some Sequence<String> { rows.lazy.map(\.name) }
 
     /// Forgets all.
     mutating func removeAll() {
@@ -37,14 +49,18 @@ struct CounterTable<Counters> {
     }
 
     /// Keeps the counters of a device; those that it had at the previous reading, nil if it was not there.
-    mutating func record(_ name: String, _ counters: Counters) -> Counters? {
-        rows.append((name, counters))
+    ///
+    /// - Parameter number: the kernel's number of the device; nil where it is not known.
+    mutating func record(_ name: String, number: UInt64? = nil, _ counters: Counters) -> Counters? {
+        rows.append(Row(name: name, number: number, counters: counters))
         if expected >= previousRows.count || previousRows[expected].name != name {
             guard let found = place(of: name) else { return nil }
             expected = found
         }
         defer { expected += 1 }
-        return previousRows[expected].counters
+        let before = previousRows[expected]
+        if let number, let earlier = before.number, number != earlier { return nil }
+        return before.counters
     }
 
     private mutating func place(of name: String) -> Int? {
