@@ -97,4 +97,32 @@ import Testing
             _ = HDDTempReply(Array(("|" + String(repeating: piece, count: (1 << 20) / piece.count)).utf8))
         }
     }
+
+    @Test("records on lines of their own are as many records", arguments: ["\n", "\r\n", "\n\n"])
+    func recordsOnLinesOfTheirOwn(end: String) {
+        let reply = HDDTempReply(
+            Array(
+                "|/dev/sda|WDC WD10EZEX|33|C|\(end)|/dev/sdb|ST4000|34|C|\(end)|/dev/sdc|X|SLP|*||/dev/sdd|Y|36|C|\(end)"
+                    .utf8
+            )
+        )
+        #expect(
+            reply.drives.map(Self.text) == [
+                "/dev/sda [WDC WD10EZEX] 33.0 ok", "/dev/sdb [ST4000] 34.0 ok", "/dev/sdc [X] - sleeping",
+                "/dev/sdd [Y] 36.0 ok",
+            ]
+        )
+        #expect(reply.unreadableCount == 0)
+    }
+
+    @Test("decimals and a degree sign, which others than the daemon send, are understood") func decimalsAndADegreeSign()
+    {
+        let reply = HDDTempReply(
+            Array("|/dev/sda|A|33.5|C||/dev/sdb|B|33|°C||/dev/sdc|C|-1.5|C||/dev/sdd|D|3.|C|".utf8)
+        )
+        #expect(
+            reply.drives.map(Self.text) == ["/dev/sda [A] 33.5 ok", "/dev/sdb [B] 33.0 ok", "/dev/sdc [C] -1.5 ok"]
+        )
+        #expect(reply.unreadableCount == 1)
+    }
 }

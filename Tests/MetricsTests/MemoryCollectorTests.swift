@@ -55,6 +55,24 @@ import Testing
         #expect(try MemoryCollector(root: tree.root).read()?.percent == 0.4)
     }
 
+    @Test("what is wrong with a line is said as it is") func whatIsWrongWithALine() throws {
+        let tree = try HostTree()
+        func reason(_ text: String) throws -> String {
+            tree.write("proc/meminfo", text)
+            let error = #expect(throws: CollectorError.self) { try MemoryCollector(root: tree.root).read() }
+            return try #require(error).reason.description
+        }
+        #expect(try reason("MemTotal: 0 kB\nMemFree: 18446744073708785356 kB\n") == "says that MemTotal is 0")
+        #expect(try reason("MemTotal: -5 kB\nMemFree: 1 kB\n") == "says in 'MemTotal' what is no amount of memory")
+        #expect(try reason("MemTotal: 5 kB\n") == "has no line 'MemFree'")
+        let negative = "MemTotal: 16386136 kB\nMemFree: -766260 kB\nCached: 698016 kB\n"
+        #expect(try reason(negative) == "says in 'MemFree' what is no amount of memory")
+        #expect(try reason(negative + "MemAvailable: -766260 kB\n") == "says in 'MemFree' what is no amount of memory")
+        // It is not needed.
+        tree.write("proc/meminfo", negative + "MemAvailable: 8193068 kB\n")
+        #expect(try MemoryCollector(root: tree.root).read()?.percent == 50)
+    }
+
     @Test("without a total there is no reading") func withoutATotalThereIsNo() throws {
         let tree = try HostTree()
         tree.write("proc/meminfo", "MemFree: 12 kB\n")

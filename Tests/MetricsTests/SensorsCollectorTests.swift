@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Testing
 
 @testable import HostMetrics
@@ -182,4 +183,19 @@ import Testing
     }
 
     private static let hasLibrary: Bool = dlopen("libsensors.so.5", RTLD_NOW) != nil
+
+    @Test("too few descriptors are not a library that is missing") func tooFewDescriptorsAreNot() async {
+        await #expect(processExitsWith: .success) {
+            var limit = rlimit()
+            guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { exit(2) }
+            limit.rlim_cur = 3
+            guard setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { exit(3) }
+            do throws(CollectorError) {
+                _ = try SensorsLibrary(name: "libsensors-that-is-not-there.so")
+                exit(4)
+            } catch {
+                exit(error.reason == .system(call: "open", errno: EMFILE) ? 0 : 5)
+            }
+        }
+    }
 }

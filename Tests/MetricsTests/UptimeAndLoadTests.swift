@@ -31,6 +31,16 @@ import Testing
         #expect(throws: CollectorError.self) { try LoadCollector(root: tree.root).read() }
     }
 
+    @Test(
+        "a number of another notation, and one below 0, is no uptime",
+        arguments: ["1.2e+07 1\n", "-5.12 0\n", "nan nan\n"]
+    )
+    func aNumberOfAnotherNotation(text: String) throws {
+        let tree = try HostTree()
+        tree.write("proc/uptime", text)
+        #expect(throws: CollectorError.self) { try UptimeCollector(root: tree.root).read() }
+    }
+
     @Test("no damage to the files ends the process") func noDamageToTheFilesEnds() throws {
         try Damage.everyKind(host: "server", files: ["proc/uptime", "proc/loadavg"]) { root in
             _ = try? UptimeCollector(root: root).read()

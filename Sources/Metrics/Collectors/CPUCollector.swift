@@ -5,6 +5,7 @@ public struct CPUSample: Hashable, Sendable {
     /// The same core by core, in the order of their numbers; empty unless asked for. Only cores that were there at both readings.
     public var cores: [Core]
 
+    /// One core.
     public struct Core: Hashable, Sendable {
         /// The kernel's number of the core: 3 for `cpu3`. Unplugged cores leave holes.
         public var number: Int
@@ -18,6 +19,7 @@ public struct CPUSample: Hashable, Sendable {
 /// Everything counts as busy but idle and iowait; steal, irq and softirq do. The time of guests is not added: it is in that of
 /// user and nice already. Source: Documentation/filesystems/proc.rst of the kernel, section 1.8.
 public final class CPUCollector: Collector {
+    /// The name of the kind of statistics: `cpu`.
     public static let name = "cpu"
 
     /// The counters of one line, in ticks since the start of the machine.
@@ -49,11 +51,15 @@ public final class CPUCollector: Collector {
         readsCores = perCore
     }
 
+    /// Makes the next reading the first again.
     public func discardBaseline() {
         total = nil
         cores.removeAll(keepingCapacity: true)
     }
 
+    /// Nil at the first reading.
+    ///
+    /// - Throws: when `/proc/stat` cannot be read, or does not begin with the line of all cores.
     public func read(at now: SuspendingClock.Instant) throws(CollectorError) -> CPUSample? {
         swap(&cores, &previousCores)
         cores.removeAll(keepingCapacity: true)

@@ -2,12 +2,15 @@ import Glibc
 
 /// How warm the drives are.
 public struct HDDTempSample: Hashable, Sendable {
+    /// In the order of the daemon, or of the kernel's numbers for chips.
     public var drives: [Drive]
+    /// Who said it.
     public var source: Source
     /// What could not be read, beside `drives`: the daemon, unless there just is none; records of the daemon's that make no sense, the rest of a reply that broke off,
     /// a drive whose driver failed.
     public var failures: [CollectorError]
 
+    /// One drive.
     public struct Drive: Hashable, Sendable {
         /// The drive's path: `/dev/sda`.
         public var name: String
@@ -15,9 +18,11 @@ public struct HDDTempSample: Hashable, Sendable {
         public var model: String?
         /// Degrees Celsius; nil unless `state` is `ok`. Degrees Fahrenheit are converted, and rounded to one decimal.
         public var celsius: Double?
+        /// Whether there is a temperature, or else why not.
         public var state: State
     }
 
+    /// What is known of a drive.
     public enum State: String, Hashable, Sendable, CaseIterable {
         /// There is a temperature.
         case ok
@@ -33,6 +38,7 @@ public struct HDDTempSample: Hashable, Sendable {
         case error
     }
 
+    /// Who is asked about drives.
     public enum Source: String, Hashable, Sendable, CaseIterable {
         /// The hddtemp daemon.
         case daemon
@@ -50,6 +56,7 @@ public struct HDDTempSample: Hashable, Sendable {
 /// answer is not asked again until it came back. The driver cannot tell that a drive sleeps. Asking need not wake one, but some
 /// (WD120EFAX, say) count it as use, and then never go to sleep: Documentation/hwmon/drivetemp.rst of the kernel.
 public final class HDDTempCollector: Collector {
+    /// The name of the kind of statistics: `hddtemp`.
     public static let name = "hddtemp"
 
     /// The port that the daemon listens on unless told otherwise.

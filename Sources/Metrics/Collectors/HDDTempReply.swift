@@ -3,6 +3,7 @@
 /// A record is `|drive|model|value|unit|`, so two records meet as `||`. The separator can be any octet; it is the first of the
 /// reply. A model can be empty, can contain the separator, and need not be UTF-8. A record of 128 octets or more is cut off by
 /// the daemon and followed by a zero octet and junk, as long as the record would have been (`daemon_send_msg` in its daemon.c).
+/// Others that play the daemon end lines: behind a record, and between two.
 ///
 /// So a record is found from its end: a value, a unit, and behind them another record or nothing. What stands between that and
 /// the record before it has to be a drive and a model. Where it is more than that, the record is what follows the last `||/`.
@@ -20,7 +21,6 @@ struct HDDTempReply {
     init(_ octets: [UInt8]) {
         guard let separator = octets.first else { return }
         var octets = octets[...]
-        // The daemon ends no line; others that play it do.
         while let last = octets.last, last == 0x0A || last == 0x0D, last != separator { octets.removeLast() }
         var recordStart = 1
         var fieldStart = 1
@@ -31,13 +31,14 @@ struct HDDTempReply {
                 position += 1
                 continue
             }
-            let endsRecord = position + 1 == octets.count || octets[position + 1] == separator
+            let next = Self.end(ofLinesIn: octets, from: position + 1, separator)
+            let endsRecord = next == octets.count || octets[next] == separator
             if endsRecord, let valueField = fieldBefore, valueField.lowerBound > recordStart,
                 let value = Self.value(octets[valueField], unit: octets[fieldStart..<position])
             {
                 take(octets[recordStart..<(valueField.lowerBound - 1)], separator, value)
                 // Over the separator that the next record begins with.
-                position += 2
+                position = next + 1
                 recordStart = position
                 fieldBefore = nil
             } else {
@@ -47,6 +48,13 @@ struct HDDTempReply {
             fieldStart = position
         }
         if recordStart < octets.count { unreadableCount += 1 }
+    }
+
+    /// Where something else than the end of a line stands.
+    private static func end(ofLinesIn octets: ArraySlice<UInt8>, from start: Int, _ separator: UInt8) -> Int {
+        var end = start
+        while end < octets.count, octets[end] == 0x0A || octets[end] == 0x0D, octets[end] != separator { end += 1 }
+        return end
     }
 
     /// Takes the drive and the model in front of a value.
@@ -82,12 +90,14 @@ struct HDDTempReply {
 
     /// What a value and its unit mean; nil if they are not such.
     private static func value(_ value: ArraySlice<UInt8>, unit: ArraySlice<UInt8>) -> Value? {
+        // Some put a degree sign before it.
+        let unit = unit.starts(with: "°".utf8) ? unit.dropFirst("°".utf8.count) : unit
         guard unit.count == 1, let unit = unit.first, unit == star || unit == celsius || unit == fahrenheit else {
             return nil
         }
         for (name, state) in states where value.elementsEqual(name.utf8) { return .state(state) }
         guard unit != star, let degrees = number(value) else { return nil }
-        let inCelsius = unit == fahrenheit ? (Double(degrees - 32) * 5 / 9).roundedToTenths : Double(degrees)
+        let inCelsius = unit == fahrenheit ? ((degrees - 32) * 5 / 9).roundedToTenths : degrees
         // Nothing that a sensor in a drive can have measured.
         return inCelsius < -273 || inCelsius > 250 ? .state(.unknown) : .celsius(inCelsius)
     }
@@ -100,12 +110,14 @@ struct HDDTempReply {
         ("SLP", .sleeping), ("UNK", .unknown), ("NOS", .noSensor), ("NA", .notAvailable), ("ERR", .error),
     ]
 
-    /// A decimal number of up to nine digits.
-    private static func number(_ octets: ArraySlice<UInt8>) -> Int? {
-        let isNegative = octets.first == 0x2D
-        let digits = octets.dropFirst(isNegative ? 1 : 0)
-        guard (1...9).contains(digits.count), digits.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
-        let magnitude = digits.reduce(0) { $0 * 10 + Int($1 & 15) }
-        return isNegative ? -magnitude : magnitude
+    /// A decimal number of up to nine digits, the daemon's own are whole.
+    private static func number(_ octets: ArraySlice<UInt8>) -> Double? {
+        guard (1...11).contains(octets.count) else { return nil }
+        return ByteScanner.scan(Array(octets)) { scanner in
+            guard scanner.next != 0x20, scanner.next != 0x09, let number = scanner.decimal(), scanner.isAtEnd,
+                octets.last != 0x2E, octets.count(where: { $0 != 0x2D && $0 != 0x2E }) <= 9
+            else { return nil }
+            return number
+        }
     }
 }

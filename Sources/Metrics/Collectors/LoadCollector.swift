@@ -8,22 +8,34 @@ public struct LoadSample: Hashable, Sendable {
     public var fifteenMinutes: Double
 }
 
-/// Reads `/proc/loadavg`. Source: Documentation/filesystems/proc.rst of the kernel, table 1-5.
+/// Reads `/proc/loadavg`; where the running machine hides that file (`ProcSubset=pid` in a systemd unit), sysinfo(2) is asked.
+///
+/// Source: Documentation/filesystems/proc.rst of the kernel, table 1-5.
 public final class LoadCollector: Collector {
+    /// The name of the kind of statistics: `load`.
     public static let name = "load"
 
     private let file: SystemFile
+    private let isOwn: Bool
 
+    /// - Parameter root: the machine.
     public init(root: SystemRoot = .running) {
         file = SystemFile(path: root.proc + "/loadavg", form: .whole)
+        isOwn = root.proc == SystemRoot.running.proc
     }
 
+    /// - Throws: why there are no averages. Never nil.
     public func read(at now: SuspendingClock.Instant) throws(CollectorError) -> LoadSample? {
-        try file.read { (scanner) throws(CollectorError) in
-            guard let one = scanner.decimal(), let five = scanner.decimal(), let fifteen = scanner.decimal() else {
-                throw file.error("does not begin with three averages")
+        do throws(CollectorError) {
+            return try file.read { (scanner) throws(CollectorError) in
+                guard let one = scanner.decimal(), let five = scanner.decimal(), let fifteen = scanner.decimal() else {
+                    throw file.error("does not begin with three averages")
+                }
+                return LoadSample(oneMinute: one, fiveMinutes: five, fifteenMinutes: fifteen)
             }
-            return LoadSample(oneMinute: one, fiveMinutes: five, fifteenMinutes: fifteen)
+        } catch  where error.isAbsence && isOwn {
+            guard let loads = SystemInfo()?.loads else { throw error }
+            return LoadSample(oneMinute: loads.0, fiveMinutes: loads.1, fifteenMinutes: loads.2)
         }
     }
 }

@@ -13,6 +13,7 @@ public struct MemorySample: Hashable, Sendable {
     /// Swap space in use; nil where there is none.
     public var swap: Swap?
 
+    /// The space to which memory is moved that is not used.
     public struct Swap: Hashable, Sendable {
         /// Percent in use, 0 to 100, with one decimal.
         public var percent: Double
@@ -27,8 +28,13 @@ public struct MemorySample: Hashable, Sendable {
 ///
 /// Where the kernel does not say what is available (before 3.14, and in some containers), it is computed as the kernel would:
 /// from the free pages, the page cache and reclaimable slabs, less what the zones hold back (`/proc/zoneinfo`).
-/// Source: Documentation/filesystems/proc.rst of the kernel, "meminfo"; si_mem_available in mm/show_mem.c.
+///
+/// Where the running machine hides the file (`ProcSubset=pid` in a systemd unit), sysinfo(2) says how much there is and how much is
+/// free, and `/sys/devices/system/node` how large cache and slabs are.
+///
+/// Source: Documentation/filesystems/proc.rst of the kernel, "meminfo"; si_mem_available in mm/show_mem.c; sysinfo(2).
 public final class MemoryCollector: Collector {
+    /// The name of the kind of statistics: `mem`.
     public static let name = "mem"
 
     /// What is used of `/proc/meminfo`, in octets.
@@ -42,27 +48,56 @@ public final class MemoryCollector: Collector {
         var reclaimable: UInt64?
         var swapTotal: UInt64?
         var swapFree: UInt64?
+        /// Whether there is a line with MemTotal, or MemFree, that says nothing.
+        var totalIsUnreadable = false
+        var freeIsUnreadable = false
+        /// What the zones hold back, where that is known beforehand.
+        var reserve: UInt64?
     }
 
     private let file: SystemFile
     private let zones: SystemFile
+    private let isOwn: Bool
+    private let nodes: String
 
+    /// - Parameter root: the machine.
     public init(root: SystemRoot = .running) {
         file = SystemFile(path: root.proc + "/meminfo", form: .whole)
         zones = SystemFile(path: root.proc + "/zoneinfo")
+        isOwn = root.proc == SystemRoot.running.proc
+        nodes = root.sys + "/devices/system/node"
     }
 
+    /// - Throws: why nothing is known of the memory. Never nil.
     public func read(at now: SuspendingClock.Instant) throws(CollectorError) -> MemorySample? {
-        let (total, free, values) = try file.read { (scanner) throws(CollectorError) in
-            let values = Self.values(&scanner)
-            guard let total = values.total, total > 0 else { throw file.error("has no line 'MemTotal'") }
-            guard let free = values.free else { throw file.error("has no line 'MemFree'") }
-            return (total, free, values)
+        do throws(CollectorError) {
+            return try file.read { (scanner) throws(CollectorError) in try sample(Self.values(&scanner)) }
+        } catch  where error.isAbsence && isOwn {
+            guard let info = SystemInfo() else { throw error }
+            var values = Values()
+            (values.total, values.free) = (info.memory.total, info.memory.free)
+            (values.swapTotal, values.swapFree) = (info.swap.total, info.swap.free)
+            values.cached = info.memory.buffers
+            addCaches(to: &values)
+            return try sample(values)
         }
+    }
+
+    private func sample(_ values: Values) throws(CollectorError) -> MemorySample {
+        guard let total = values.total else {
+            throw file.error(
+                values.totalIsUnreadable ? "says in 'MemTotal' what is no amount of memory" : "has no line 'MemTotal'"
+            )
+        }
+        guard total > 0 else { throw file.error("says that MemTotal is 0") }
+        guard values.free != nil || values.freeIsUnreadable else { throw file.error("has no line 'MemFree'") }
         var available = values.available ?? 0
-        if available == 0 { available = estimate(values, free: free) }
         // A guest of LXC sees the limit of its group as the total, and the host's available memory.
-        if available > total { available = min(free, total) }
+        if available == 0 || available > total {
+            guard let free = values.free else { throw file.error("says in 'MemFree' what is no amount of memory") }
+            available = available == 0 ? estimate(values, free: free) : free
+            if available > total { available = min(free, total) }
+        }
         let used = total - available
         return MemorySample(
             percent: .percent(Double(used), of: Double(total)),
@@ -73,10 +108,37 @@ public final class MemoryCollector: Collector {
         )
     }
 
-    private static func values(_ scanner: inout ByteScanner) -> Values {
+    /// What all nodes say of their caches; nothing where the kernel has no such files.
+    private func addCaches(to values: inout Values) {
+        do throws(CollectorError) {
+            for name in try SystemFolder.entries(of: nodes) where SystemFolder.number(in: name, after: "node") != nil {
+                let node = try SystemFile(path: "\(nodes)/\(name)/meminfo").read {
+                    (scanner) throws(CollectorError) in Self.values(&scanner, ofNode: true)
+                }
+                values.activeFile = (values.activeFile ?? 0).addingClamped(node.activeFile ?? 0)
+                values.inactiveFile = (values.inactiveFile ?? 0).addingClamped(node.inactiveFile ?? 0)
+                values.reclaimable = (values.reclaimable ?? 0).addingClamped(node.reclaimable ?? 0)
+            }
+            values.reserve = 0
+        } catch {
+            // The estimate is a coarser one then.
+        }
+    }
+
+    /// - Parameter ofNode: whether "Node" and its number stand before each name.
+    private static func values(_ scanner: inout ByteScanner, ofNode: Bool = false) -> Values {
         var values = Values()
         while var line = scanner.line() {
-            guard let name = line.field(before: 0x3A), let number = line.unsigned() else { continue }
+            if ofNode {
+                guard line.skip("Node "), line.unsigned() != nil else { continue }
+                line.skipBlanks()
+            }
+            guard let name = line.field(before: 0x3A) else { continue }
+            guard let number = line.unsigned() else {
+                if name.isExactly("MemTotal") { values.totalIsUnreadable = true }
+                if name.isExactly("MemFree") { values.freeIsUnreadable = true }
+                continue
+            }
             let octets = number.multipliedClamped(by: 1_024)
             if name.isExactly("MemTotal") {
                 values.total = octets
@@ -104,7 +166,7 @@ public final class MemoryCollector: Collector {
     /// What is available, in octets, where the kernel does not say so.
     private func estimate(_ values: Values, free: UInt64) -> UInt64 {
         guard let active = values.activeFile, let inactive = values.inactiveFile, let slabs = values.reclaimable,
-            let reserve = reserve()
+            let reserve = values.reserve ?? reserve()
         else { return free.addingClamped(values.cached ?? 0) }
         // In floating point nothing overflows, and a page more or less does not show.
         let low = Double(reserve)

@@ -23,6 +23,7 @@ public struct ProcessSample: Hashable, Sendable {
 ///
 /// Source: Documentation/filesystems/proc.rst of the kernel, tables 1-1 and 1-4.
 public final class ProcessCollector: Collector {
+    /// The name of the kind of statistics: `processes`.
     public static let name = "processes"
 
     private let path: String
@@ -30,6 +31,7 @@ public final class ProcessCollector: Collector {
     /// The path of one process's file, and then what it says: the state stands behind a name of at most 64 octets.
     private let memory: UnsafeMutableRawBufferPointer
 
+    /// - Parameter root: the machine.
     public init(root: SystemRoot = .running) {
         path = root.proc
         memory = .allocate(byteCount: 512, alignment: 1)

@@ -15,6 +15,7 @@ import Synchronization
 ///
 /// Source: libsensors(3), sensors.conf(5); Documentation/hwmon/sysfs-interface.rst of the kernel.
 public final class SensorsCollector: Collector {
+    /// The name of the kind of statistics: `sensors`.
     public static let name = "sensors"
 
     /// A sensor that is wanted.
@@ -25,6 +26,9 @@ public final class SensorsCollector: Collector {
         /// What it is to be called; nil for what libsensors calls it. Not used for a chip's name alone.
         public var label: String?
 
+        /// - Parameters:
+        ///   - device: `chip.feature`, or a chip.
+        ///   - label: what it is to be called; nil for what libsensors calls it.
         public init(_ device: String, label: String? = nil) {
             self.device = device
             self.label = label

@@ -1,3 +1,4 @@
+import CLinux
 import CSensors
 import Glibc
 
@@ -36,6 +37,10 @@ struct SensorsLibrary {
     init(name: String) throws(CollectorError) {
         guard let handle = dlopen(name, RTLD_NOW | RTLD_LOCAL) else {
             let why = dlerror().map { String(cString: $0) } ?? "\(name) cannot be loaded"
+            // The library may be there all the same.
+            if let number = Self.lackOfDescriptors() {
+                throw CollectorError(source: name, reason: .system(call: "open", errno: number))
+            }
             throw CollectorError(
                 source: name,
                 reason: .library("\(why); on Debian and Ubuntu: apt install libsensors5")
@@ -65,6 +70,16 @@ struct SensorsLibrary {
             parseWithFile: try symbol("sensors_parse_error_wfn"),
             fatal: try symbol("sensors_fatal_error")
         )
+    }
+
+    /// Why this process can open nothing at all just now; nil if it can.
+    private static func lackOfDescriptors() -> Int32? {
+        let descriptor = open("/", clinux_o_path | O_CLOEXEC)
+        guard descriptor < 0 else {
+            close(descriptor)
+            return nil
+        }
+        return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? errno : nil
     }
 
     /// Looks for chips and reads the configuration, which is this text and no file.

@@ -16,6 +16,7 @@ public struct SensorsSample: Hashable, Sendable {
         public var feature: String
         /// What it measures, for people: as chosen, or as the configuration says, or the driver, or else the feature's name.
         public var label: String
+        /// What it measures, which is also what the unit follows from.
         public var kind: Kind
         /// In the unit of the kind, with up to three decimals, as `sensors -j` prints it. Nil if there is none at the moment.
         public var value: Double?
@@ -30,13 +31,19 @@ public struct SensorsSample: Hashable, Sendable {
 
     /// What is measured. The raw values are the kernel's names for it.
     public enum Kind: String, Hashable, Sendable, CaseIterable {
+        /// A voltage, in volts.
         case voltage = "in"
+        /// The speed of a fan, in turns a minute.
         case fan
+        /// A temperature, in degrees Celsius.
         case temperature = "temp"
         /// The power at the moment, or else an average.
         case power
+        /// What was used since the driver was loaded, in joules.
         case energy
+        /// A current, in amperes.
         case current = "curr"
+        /// The relative humidity, in percent.
         case humidity
         /// The voltage that the processor asks for.
         case coreVoltage = "vid"
@@ -45,6 +52,7 @@ public struct SensorsSample: Hashable, Sendable {
         /// Whether the chip may beep. Not measured but set.
         case beep = "beep_enable"
 
+        /// `V`, `RPM`, `C`, `W`, `J`, `A`, `%RH`; nil for those that are just on (1) or off (0).
         public var unit: String? {
             switch self {
             case .voltage, .coreVoltage: "V"
@@ -66,6 +74,7 @@ public struct SensorsSample: Hashable, Sendable {
         /// libsensors could not read it, and says this.
         case unreadable(String)
 
+        /// For people.
         public var description: String {
             switch self {
             case .fault: "fault"

@@ -18,6 +18,7 @@ public struct Glob: Hashable, Sendable, CustomStringConvertible {
 
     private let parts: [Part]
 
+    /// Takes any text: there is no pattern that is wrong.
     public init(_ pattern: String) {
         self.pattern = pattern
         var parts: [Part] = []
@@ -34,6 +35,7 @@ public struct Glob: Hashable, Sendable, CustomStringConvertible {
         self.parts = parts
     }
 
+    /// The pattern as it was written.
     public var description: String { pattern }
 
     /// Whether the whole text matches.
