@@ -77,7 +77,12 @@ struct ConfigurationReporterTests {
               /
               /media/My Disk*
             exclude[]=*/snap/*
+            include_types[]=nfs4
+              fuse.sshfs
+            exclude_types[]=vfat
             details=1
+            [cpu_temp]
+            sensor = coretemp-isa-0000.Package id 0
             [hddio]
             devices[]=nvme*
             [net]
@@ -94,6 +99,9 @@ struct ConfigurationReporterTests {
         #expect(reporters.ipaddr.showsLoopback && reporters.ipaddr.showsLinkLocal)
         #expect(reporters.hddspace.included == ["/", "/media/My Disk*"])
         #expect(reporters.hddspace.excluded == ["*/snap/*"] && reporters.hddspace.hasDetails)
+        #expect(reporters.hddspace.includedTypes == ["nfs4", "fuse.sshfs"])
+        #expect(reporters.hddspace.excludedTypes == ["vfat"])
+        #expect(reporters.cpuTemp.sensor == "coretemp-isa-0000.Package id 0")
         #expect(reporters.hddio.devices == ["nvme*"] && reporters.net.devices == ["enp?s0"])
         #expect(reporters.hddtemp.hostname == "::1" && reporters.hddtemp.port == 7_635)
     }

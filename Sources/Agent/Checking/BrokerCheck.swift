@@ -101,7 +101,7 @@ struct BrokerCheck {
                 try report.passed(.amqp, names.isEmpty ? "0-9-1" : "0-9-1, " + names.joined(separator: " "))
             case .login: try report.passed(.login, "user '\(broker.user)'")
             case .vhost: try report.passed(.vhost, "'\(broker.vhost)'")
-            case .configuration, .resolver, .tcp, .exchange, .queue, .permissions: break
+            case .configuration, .hostname, .hddspace, .cpuTemp, .resolver, .tcp, .exchange, .queue, .permissions: break
             }
         }
     }

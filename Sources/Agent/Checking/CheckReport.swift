@@ -6,7 +6,9 @@ import Glibc
 final class CheckReport {
     /// What is checked, in this order.
     enum Stage: String {
-        case configuration, resolver, tcp, tls, amqp, login, vhost, exchange, queue, permissions
+        case configuration, hostname, hddspace
+        case cpuTemp = "cpu_temp"
+        case resolver, tcp, tls, amqp, login, vhost, exchange, queue, permissions
     }
 
     /// With what status the check ends: that of the first failure.

@@ -9,7 +9,7 @@ struct CheckCommand: ParsableCommand {
         abstract: "Check the configuration, and whether the brokers can be worked with.",
         discussion: """
             Reads psistats.conf and says what is wrong with it, every problem on a line of its own: also where this user could \
-            not write to the log's files. Then tries each broker in \
+            not write to the log's files; and which file systems cannot be reached, if they are reported. Then tries each broker in \
             it, stage after stage: resolver, TCP, TLS, AMQP, login, virtual host, exchange, queue, and the permissions to \
             declare, bind and publish. What fails is printed to standard error, with what to do about it, and ends the check \
             of that broker. Changes nothing on the broker.
@@ -52,6 +52,7 @@ struct CheckCommand: ParsableCommand {
     ) async throws(SystemError) -> ExitStatus {
         let report = CheckReport()
         try report.passed(.configuration, path)
+        try HostCheck.run(configuration, report)
         for (index, broker) in brokers.enumerated() {
             if brokers.count > 1 { try report.heading("broker \(index + 1) of \(brokers.count): \(broker)") }
             let check = BrokerCheck(configuration: configuration, hostname: hostname, broker: broker, report: report)

@@ -14,7 +14,7 @@ extension Configuration {
     struct Reporters: Hashable, Sendable {
         var cpu = CPU()
         var mem = Memory()
-        var cpuTemp = Plain(timing: Timing(isEnabled: true, interval: .seconds(5)))
+        var cpuTemp = CPUTemperature()
         var uptime = Plain(timing: Timing(isEnabled: true, interval: .seconds(60)))
         var ipaddr = Addresses()
         var load = Plain(timing: Timing(isEnabled: false, interval: .seconds(5)))
@@ -27,7 +27,7 @@ extension Configuration {
         var processes = Plain(timing: Timing(isEnabled: false, interval: .seconds(5)))
     }
 
-    /// A reporter without keys of its own: `[cpu_temp]`, `[uptime]`, `[load]`, `[os]`, `[processes]`.
+    /// A reporter without keys of its own: `[uptime]`, `[load]`, `[os]`, `[processes]`.
     struct Plain: Hashable, Sendable {
         var timing: Timing
     }
@@ -44,6 +44,13 @@ extension Configuration {
         var timing = Timing(isEnabled: true, interval: .seconds(2))
         /// `details`: octets and swap as well, in an object `mem_details` beside the percentage.
         var hasDetails = false
+    }
+
+    /// `[cpu_temp]`
+    struct CPUTemperature: Hashable, Sendable {
+        var timing = Timing(isEnabled: true, interval: .seconds(5))
+        /// `sensor`: as `psistats sensors` lists it; nil for the best that the machine has.
+        var sensor: String?
     }
 
     /// `[ipaddr]`
@@ -63,6 +70,10 @@ extension Configuration {
         var included: [String] = []
         /// `exclude[]`: globs of mount points.
         var excluded: [String] = []
+        /// `include_types[]`: types of file systems besides those on a device.
+        var includedTypes: [String] = []
+        /// `exclude_types[]`: types of file systems.
+        var excludedTypes: [String] = []
         /// `details`: octets and inodes as well, in an object `hddspace_details` beside the list.
         var hasDetails = false
     }

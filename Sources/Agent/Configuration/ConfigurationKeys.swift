@@ -22,11 +22,11 @@ enum ConfigurationKeys {
     private static let reporters: [(section: String, keys: [String])] = [
         ("cpu", ["percpu"]),
         ("mem", ["details"]),
-        ("cpu_temp", []),
+        ("cpu_temp", ["sensor"]),
         ("uptime", []),
         ("ipaddr", ["devices[]", "loopback", "link_local"]),
         ("load", []),
-        ("hddspace", ["include[]", "exclude[]", "details"]),
+        ("hddspace", ["include[]", "exclude[]", "include_types[]", "exclude_types[]", "details"]),
         ("hddio", ["devices[]"]),
         ("net", ["devices[]"]),
         ("hddtemp", ["hostname", "port"]),

@@ -6,6 +6,7 @@ extension ConfigurationReader {
         timing("mem", into: &reporters.mem.timing)
         flag("details", in: "mem", into: &reporters.mem.hasDetails)
         timing("cpu_temp", into: &reporters.cpuTemp.timing)
+        readSensor(into: &reporters.cpuTemp.sensor)
         timing("uptime", into: &reporters.uptime.timing)
         timing("ipaddr", into: &reporters.ipaddr.timing)
         list("devices[]", in: "ipaddr", into: &reporters.ipaddr.devices, parse: Self.deviceName)
@@ -15,6 +16,8 @@ extension ConfigurationReader {
         timing("hddspace", into: &reporters.hddspace.timing)
         list("include[]", in: "hddspace", into: &reporters.hddspace.included, parse: Self.mountPoint)
         list("exclude[]", in: "hddspace", into: &reporters.hddspace.excluded, parse: Self.mountPoint)
+        list("include_types[]", in: "hddspace", into: &reporters.hddspace.includedTypes, parse: Self.fileSystemType)
+        list("exclude_types[]", in: "hddspace", into: &reporters.hddspace.excludedTypes, parse: Self.fileSystemType)
         flag("details", in: "hddspace", into: &reporters.hddspace.hasDetails)
         timing("hddio", into: &reporters.hddio.timing)
         list("devices[]", in: "hddio", into: &reporters.hddio.devices, parse: Self.deviceName)
@@ -34,6 +37,16 @@ extension ConfigurationReader {
         flag("enabled", in: section, into: &timing.isEnabled)
         positiveSeconds("interval", in: section, upTo: 31_536_000, into: &timing.interval)
         positiveSeconds("timeout", in: section, upTo: 86_400, into: &timing.deadline)
+    }
+
+    /// An empty sensor means that none is named.
+    private mutating func readSensor(into sensor: inout String?) {
+        guard let entry = file.entry("sensor", in: "cpu_temp"), !entry.value.isEmpty else { return }
+        guard !entry.value.utf8.contains(0), !entry.value.utf8.contains(0x0A) else {
+            note(entry, in: "cpu_temp", "has to be one sensor, as psistats sensors lists it")
+            return
+        }
+        sensor = entry.value
     }
 
     /// An empty host keeps the default.
@@ -66,6 +79,14 @@ extension ConfigurationReader {
         guard let first = text.utf8.first, [UInt8(ascii: "/"), UInt8(ascii: "*"), UInt8(ascii: "?")].contains(first)
         else {
             throw ListItemProblem("'\(text)': has to be a mount point that starts with '/', as /home or /media/*")
+        }
+        return text
+    }
+
+    /// A type of file system as the kernel calls it.
+    private static func fileSystemType(_ text: String) throws(ListItemProblem) -> String {
+        guard !holdsBlank(text), !text.utf8.contains(UInt8(ascii: ",")), !text.utf8.contains(UInt8(ascii: "/")) else {
+            throw ListItemProblem("'\(text)': has to be one type of file system a line, as nfs4 or tmpfs")
         }
         return text
     }

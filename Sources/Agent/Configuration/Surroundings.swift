@@ -46,13 +46,18 @@ struct Surroundings: Sendable {
         return String(cString: text)
     }
 
+    /// Whether the machine has a name of its own, so that it does not report as `localhost`.
+    static var machineHasName: Bool { ownName() != nil }
+
     /// What `gethostname` says; `localhost` where it says nothing.
-    private static func machineName() -> String {
+    private static func machineName() -> String { ownName() ?? "localhost" }
+
+    private static func ownName() -> String? {
         // One byte more than the call may fill keeps the text ended.
         var buffer = [CChar](repeating: 0, count: 257)
-        guard gethostname(&buffer, buffer.count - 1) == 0 else { return "localhost" }
+        guard gethostname(&buffer, buffer.count - 1) == 0 else { return nil }
         let name = String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        return name.isEmpty ? "localhost" : name
+        return name.isEmpty ? nil : name
     }
 }
 

@@ -10,6 +10,8 @@ struct ReportField: Sendable {
 struct Reading: Sendable {
     /// Empty where there is nothing to report.
     var fields: [ReportField] = []
+    /// What people should know once: where a value comes from, why there is none.
+    var notes: [String] = []
     /// What could not be read, all of it or single devices.
     var failures: [CollectorError] = []
 }

@@ -14,17 +14,19 @@ final class Reporter: Sendable {
 
     /// - Parameters:
     ///   - collector: nobody else may use it.
+    ///   - note: what is to be told once about the collector's latest reading.
     ///   - reading: what a sample of the collector's comes to in a message.
     init<C: Collector>(
         _ timing: Configuration.Timing,
         mayBlock: Bool = false,
         collector: sending C,
+        note: (@Sendable (C) -> String?)? = nil,
         reading: @escaping @Sendable (C.Sample) -> Reading
     ) {
         name = C.name
         self.timing = timing
         self.mayBlock = mayBlock
-        source = Mutex(CollectorSource(collector: collector, reading: reading))
+        source = Mutex(CollectorSource(collector: collector, note: note, reading: reading))
     }
 
     /// Takes one reading. A failure is part of it.
@@ -46,12 +48,15 @@ private protocol ReadingSource {
 
 private struct CollectorSource<C: Collector>: ReadingSource {
     let collector: C
+    let note: (@Sendable (C) -> String?)?
     let reading: @Sendable (C.Sample) -> Reading
 
     func read(at now: SuspendingClock.Instant) -> Reading {
         do throws(CollectorError) {
-            guard let sample = try collector.read(at: now) else { return Reading() }
-            return reading(sample)
+            let sample = try collector.read(at: now)
+            var result = sample.map(reading) ?? Reading()
+            if let note = note?(collector) { result.notes.append(note) }
+            return result
         } catch {
             return Reading(failures: [error])
         }

@@ -62,12 +62,16 @@ enum Reporters {
             linkLocal: settings.showsLinkLocal
         )
         return Reporter(settings.timing, collector: collector) { sample in
-            Reading("ipaddr", .array(sample.addresses.map { .string("\($0)") }))
+            let addresses = JSONValue.array(sample.addresses.map { .string("\($0)") })
+            return Reading("ipaddr", addresses, failures: missing(sample.missing, "interface"))
         }
     }
 
-    private static func cpuTemp(_ settings: Configuration.Plain, _ root: SystemRoot) -> Reporter {
-        Reporter(settings.timing, mayBlock: true, collector: CPUTemperatureCollector(root: root)) { sample in
+    private static func cpuTemp(_ settings: Configuration.CPUTemperature, _ root: SystemRoot) -> Reporter {
+        let collector = CPUTemperatureCollector(root: root, sensor: settings.sensor)
+        return Reporter(settings.timing, mayBlock: true, collector: collector) { collector in
+            collector.finding?.description
+        } reading: { sample in
             Reading("cpu_temp", .double(sample.celsius))
         }
     }
@@ -84,11 +88,18 @@ enum Reporters {
         }
     }
 
-    private static func hddspace(_ settings: Configuration.DiskSpace, _ root: SystemRoot) -> Reporter {
+    /// The collector that is asked how full the file systems are.
+    static func diskSpace(_ settings: Configuration.DiskSpace, _ root: SystemRoot) -> DiskSpaceCollector {
         var options = DiskSpaceCollector.Options()
         options.include = settings.included.map { Glob($0) }
         options.exclude = settings.excluded.map { Glob($0) }
-        let collector = DiskSpaceCollector(root: root, options: options)
+        options.includedTypes = Set(settings.includedTypes)
+        options.excludedTypes.formUnion(settings.excludedTypes)
+        return DiskSpaceCollector(root: root, options: options)
+    }
+
+    private static func hddspace(_ settings: Configuration.DiskSpace, _ root: SystemRoot) -> Reporter {
+        let collector = diskSpace(settings, root)
         return Reporter(settings.timing, mayBlock: true, collector: collector) { sample in
             let fullness = sample.fileSystems.compactMap { system in
                 system.percent.map { JSONValue.object([system.mountPoint: .double($0)]) }
@@ -129,7 +140,7 @@ enum Reporters {
                     ])
                 )
             }
-            return Reading("hddio", .object(rates))
+            return Reading("hddio", .object(rates), failures: missing(sample.missing, "disk or partition"))
         }
     }
 
@@ -149,7 +160,7 @@ enum Reporters {
                     JSONValue.object(["received": direction(rate.received), "sent": direction(rate.sent)])
                 )
             }
-            return Reading("net", .object(rates))
+            return Reading("net", .object(rates), failures: missing(sample.missing, "interface"))
         }
     }
 
@@ -190,6 +201,11 @@ enum Reporters {
         }
     }
 
+    /// Devices that the configuration names and the machine does not have.
+    private static func missing(_ devices: [String], _ kind: String) -> [CollectorError] {
+        devices.map { CollectorError(source: $0, reason: .notFound("this machine has no such \(kind)")) }
+    }
+
     /// What a sample of the sensors lacks, and why.
     private static func failures(_ sample: SensorsSample) -> [CollectorError] {
         let broken = sample.readings.compactMap { reading in
@@ -198,7 +214,7 @@ enum Reporters {
         let missing = sample.missing.map { device in
             CollectorError(
                 source: device,
-                reason: .library("there is no such sensor: 'psistats sensors' lists those that there are")
+                reason: .notFound("there is no such sensor: 'psistats sensors' lists those that there are")
             )
         }
         return broken + missing + sample.warnings.map { CollectorError(source: "libsensors", reason: .library($0)) }

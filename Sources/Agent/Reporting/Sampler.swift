@@ -19,6 +19,8 @@ final class Sampler {
     private let inbox = Inbox()
     /// What was wrong with each reporter since it was last well.
     private var troubles: [[CollectorError]]
+    /// What was told of each reporter already that is no trouble.
+    private var told: [Set<String>]
     private var suspension = Suspension()
     private let log: Logger
     private var skippedBefore = 0
@@ -49,6 +51,7 @@ final class Sampler {
         isCombined = form == .combined
         loggers = reporters.map { Logger(label: "\(log.label).\($0.name)") }
         troubles = reporters.map { _ in [] }
+        told = reporters.map { _ in [] }
         let now = SuspendingClock.now
         switch rhythm {
         case .intervals:
@@ -72,6 +75,7 @@ final class Sampler {
         for (index, reporter) in reporters.enumerated() {
             if let old = self.reporters.firstIndex(where: { $0.name == reporter.name }) {
                 successor.troubles[index] = troubles[old]
+                successor.told[index] = told[old]
             }
         }
         return successor
@@ -124,6 +128,9 @@ final class Sampler {
 
     private func answered(_ index: Int, _ reading: Reading) {
         report(reading.failures, of: index)
+        for note in reading.notes where told[index].count < Self.mostTroubles && told[index].insert(note).inserted {
+            loggers[index].info("\(note)")
+        }
         core.answered(index, reading)
     }
 
