@@ -48,8 +48,9 @@ struct Psistats: ParsableCommand {
     }
 
     static func main() {
+        StandardStreams.fillGaps()
         do {
-            var command = try parseAsRoot()
+            var command = try parseAsRoot(ProcessArguments.all)
             try command.run()
         } catch let failure as CommandFailure {
             end(failure)

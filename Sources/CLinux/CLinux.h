@@ -5,10 +5,12 @@
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -109,6 +111,20 @@ static inline int clinux_interface_number(int socket, const char *name) {
     if (strlen(name) >= sizeof request.name) return 0;
     strcpy(request.name, name);
     return ioctl(socket, 0x8933, &request) == 0 ? request.number : 0;
+}
+
+/* Whether the call exists depends on the C library that the headers are of (glibc 2.34), its number does not. */
+static inline int clinux_close_from(unsigned int first) {
+    return (int)syscall(436 /* close_range */, first, ~0U, 0);
+}
+
+/* The names of the limits are an enumeration in C with some flags of the compiler and numbers with others. */
+static inline void clinux_raise_descriptor_limit(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
 }
 
 #endif

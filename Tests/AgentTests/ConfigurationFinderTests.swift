@@ -89,7 +89,7 @@ struct ConfigurationFinderTests {
             try Program.run([command, "--config", home["p.conf"]], directory: elsewhere.path)
         }
         #expect(try run("start").status == 0)
-        #expect(home.names == ["p.conf", "x.log", "x.pid", "x.sock"])
+        #expect(home.names == ["p.conf", "x.lock", "x.log", "x.pid", "x.sock"])
         #expect(try run("stop").status == 0)
         #expect(home.names == ["p.conf", "x.log"])
         #expect(elsewhere.names.isEmpty)

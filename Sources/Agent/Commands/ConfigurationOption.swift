@@ -26,8 +26,9 @@ struct ConfigurationOption: ParsableArguments {
         }
     }
 
-    /// Where the daemon's files are, even if the configuration is wrong otherwise.
-    func loadPlaces() throws(CommandFailure) -> Configuration.App {
+    /// The configuration's path, absolute or ``ConfigurationFinder/defaults``, and where the daemon's files are, even if the
+    /// configuration is wrong otherwise.
+    func loadPlaces() throws(CommandFailure) -> (path: String, app: Configuration.App) {
         do throws(ConfigurationError) {
             return try ConfigurationFinder.loadPlaces(config)
         } catch {
@@ -42,6 +43,21 @@ extension CommandFailure {
         let isRefusal = error.code == EPERM || error.code == EACCES
         let hint = remedy.isEmpty && isRefusal ? "; try it as root or as the daemon's user" : remedy
         self.init(isRefusal ? .noPermission : .osError, "\(error.context): \(error.reason)\(hint)")
+    }
+}
+
+extension RunningAgent {
+    /// The daemon of the configuration that these options name; nil if none runs.
+    ///
+    /// - Parameter isStarting: whether to find what keeps this user from starting one.
+    static func find(
+        _ options: ConfigurationOption,
+        isStarting: Bool = false
+    ) throws(CommandFailure) -> RunningAgent? {
+        let (path, app) = try options.loadPlaces()
+        return try orFail { () throws(SystemError) in
+            try find(app, configuration: path, isStarting: isStarting)
+        }
     }
 }
 

@@ -1,25 +1,28 @@
 import ArgumentParser
 import Glibc
 
-/// `psistats reload`: has the daemon read its configuration again.
+/// `psistats reload`, or `force-reload` as init scripts call it: has the daemon read its configuration again.
 struct ReloadCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "reload",
         abstract: "Have the daemon read its configuration again.",
         discussion: """
             The daemon takes over all of its configuration, or nothing where something in it is wrong, which is told. It opens \
-            its log files again in any case.
+            its log files and the files of its output again in any case.
+
+            What only a new start can change is told.
 
             Exit status: 3 when the daemon does not run; 75 when it does not answer; 78 when the configuration cannot be used.
-            """
+            """,
+        aliases: ["force-reload"]
     )
 
     @OptionGroup var options: ConfigurationOption
 
     func run() throws {
-        let app = try options.loadPlaces()
+        let found = try RunningAgent.find(options)
         let (agent, before) = try orFail { () throws(SystemError) -> (RunningAgent?, AgentStatus?) in
-            guard let agent = try RunningAgent.find(app) else { return (nil, nil) }
+            guard let agent = found else { return (nil, nil) }
             let before = try agent.status()
             return try agent.send(SIGHUP) ? (agent, before) : (nil, nil)
         }
@@ -28,12 +31,13 @@ struct ReloadCommand: ParsableCommand {
         while SuspendingClock.now < end {
             let status = try orFail { () throws(SystemError) in try agent.status() }
             if status.reloads != before.reloads {
-                guard let error = status.reloadError else {
-                    return print(
-                        "psistats: process \(agent.pid) has read its configuration again: \(status.configuration)"
-                    )
+                if let error = status.reloadError {
+                    throw CommandFailure(status: .configuration, message: error)
                 }
-                throw CommandFailure(status: .configuration, message: error)
+                for note in status.reloadNotes ?? [] { standardError("psistats: \(note.printable)") }
+                return print(
+                    "psistats: process \(agent.pid) has read its configuration again: \(status.configuration)"
+                )
             }
             wait(until: .now.advanced(by: .milliseconds(20)), for: [])
         }

@@ -14,8 +14,8 @@ struct StartCommand: ParsableCommand {
 
             With --foreground it stays in the terminal and writes its log to standard error as well; Ctrl-C ends it.
 
-            Exit status: 0 when it is up or was already; 78 when the configuration cannot be used; 73 when the pidfile \
-            cannot be written; 75 when it was not up in time.
+            Exit status: 0 when it is up or was already; 71 when descriptors or threads run out; 73 when the pidfile cannot \
+            be written, or is something else; 75 when it was not up in time; 78 when the configuration cannot be used.
             """
     )
 
@@ -55,6 +55,8 @@ struct StartCommand: ParsableCommand {
             close(pipe)
         }
         _ = fcntl(pipe, F_SETFD, FD_CLOEXEC)
+        // What the caller had open is none of the daemon's business: a lock or a pipe would stay as long as it runs.
+        clinux_close_from(UInt32(Launcher.pipeNumber) + 1)
         // Started by way of /proc/self/exe it would be called "exe".
         clinux_name_thread("psistats")
         // Apart from the terminal and whatever happens to it.
@@ -75,8 +77,8 @@ struct StartCommand: ParsableCommand {
 
     private func launch() throws {
         let (path, configuration, _) = try options.load(tellsOfDefaults: true)
-        if let running = try orFail({ () throws(SystemError) in try RunningAgent.find(configuration.app) }) {
-            print(StartingAgent.AlreadyRunning(pid: running.pid, pidfile: running.place.pidfile).line)
+        if let running = try RunningAgent.find(options, isStarting: true) {
+            print(StartingAgent.AlreadyRunning(running).line)
             return
         }
         // The daemon begins in the directory of this process, where it will find no file either.
@@ -110,5 +112,5 @@ struct StartCommand: ParsableCommand {
 }
 
 extension StartingAgent.AlreadyRunning {
-    var line: String { "psistats: runs already: process \(pid), pidfile \(pidfile)" }
+    var line: String { "psistats: runs already: process \(pid)\(ownerWords), pidfile \(pidfile)" }
 }

@@ -20,9 +20,7 @@ struct StatusCommand: ParsableCommand {
     var json = false
 
     func run() throws {
-        let app = try options.loadPlaces()
-        let running = try orFail { () throws(SystemError) in try RunningAgent.find(app) }
-        guard let running else {
+        guard let running = try RunningAgent.find(options) else {
             if json { print("{\"running\":false}") }
             throw CommandFailure(status: .notRunning, message: json ? nil : "psistats: does not run")
         }

@@ -17,13 +17,16 @@ struct StopCommand: ParsableCommand {
     @OptionGroup var options: ConfigurationOption
 
     func run() throws {
-        print("psistats: " + (try Self.stop(try options.loadPlaces())))
+        print("psistats: " + (try Self.stop(options)))
     }
 
     /// Ends the daemon of a configuration, and says how that went.
-    static func stop(_ app: Configuration.App) throws(CommandFailure) -> String {
+    static func stop(_ options: ConfigurationOption) throws(CommandFailure) -> String {
+        let (path, app) = try options.loadPlaces()
         let outcome = try orFail { () throws(SystemError) -> String? in
-            guard let agent = try RunningAgent.find(app), try agent.send(SIGTERM) else { return "does not run" }
+            guard let agent = try RunningAgent.find(app, configuration: path), try agent.send(SIGTERM) else {
+                return "does not run"
+            }
             let progress = { standardError("psistats: waiting for process \(agent.pid) to end ...") }
             if try agent.waitForEnd(atMost: app.pidfileTimeout, progress: progress) {
                 return "process \(agent.pid) has ended"
@@ -53,8 +56,8 @@ struct RestartCommand: ParsableCommand {
     @OptionGroup var options: ConfigurationOption
 
     func run() throws {
-        let (_, configuration, _) = try options.load()
-        print("psistats: " + (try StopCommand.stop(configuration.app)))
+        _ = try options.load()
+        print("psistats: " + (try StopCommand.stop(options)))
         var start = try StartCommand.parse([])
         start.options = options
         try start.run()

@@ -68,7 +68,8 @@ struct WatchCommand: ParsableCommand {
         }
         let mailbox = try orFail { () throws(SystemError) in try WatchMailbox() }
         let feed = WatchFeed(amqp, subscription, mailbox: mailbox)
-        let task = Task.detached { await feed.run() }
+        try TaskThread.startShared()
+        let task = Task.detached(executorPreference: TaskThread.shared) { await feed.run() }
         defer { Self.end(task, mailbox) }
         guard let terminal else {
             var printer = WatchPrinter(signals: signals, mailbox: mailbox)

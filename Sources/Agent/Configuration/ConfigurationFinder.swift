@@ -35,7 +35,7 @@ enum ConfigurationFinder {
         return (path, configuration)
     }
 
-    /// Where the daemon's files are, however wrong the rest of the configuration may be meanwhile: who wants to end a daemon
+    /// The path of the configuration, absolute or ``defaults``, and where the daemon's files are, however wrong the rest of the configuration may be meanwhile: who wants to end a daemon
     /// need not correct its configuration first.
     ///
     /// - Throws: where even that cannot be known.
@@ -43,11 +43,11 @@ enum ConfigurationFinder {
         _ explicit: String?,
         surroundings: Surroundings = .current(),
         candidates: [String]? = nil
-    ) throws(ConfigurationError) -> Configuration.App {
-        let (_, configuration, problems) = try read(explicit, surroundings, candidates)
+    ) throws(ConfigurationError) -> (path: String, app: Configuration.App) {
+        let (path, configuration, problems) = try read(explicit, surroundings, candidates)
         let fatal = problems.filter { $0.section == "app" && $0.key == "pidfile" }
         guard fatal.isEmpty else { throw ConfigurationError(problems: fatal) }
-        return configuration.app
+        return (path == defaults ? path : path.absolute(from: surroundings.directory), configuration.app)
     }
 
     /// What the first file there is says, and what is wrong with it.
@@ -68,10 +68,11 @@ enum ConfigurationFinder {
             return (path, configuration, reader.problems)
         }
         for path in explicit.map({ [$0] }) ?? candidates ?? Self.candidates(home: surroundings.home) {
-            switch file(path.absolute(from: surroundings.directory)) {
+            let absolute = path.absolute(from: surroundings.directory)
+            switch file(absolute) {
             case .success(let bytes): return read(path, bytes)
             case .failure(let failure):
-                if explicit == nil, failure.isAbsence { continue }
+                if explicit == nil, failure.isAbsence || FileReading.isOutOfReach(absolute) { continue }
                 throw ConfigurationError(problems: [problem(path, failure.reasonText)])
             }
         }

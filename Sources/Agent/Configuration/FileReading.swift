@@ -43,6 +43,11 @@ enum FileReading {
         return nil
     }
 
+    /// Whether a file is in a folder that this process may not search, so that it cannot even be known whether it is there.
+    static func isOutOfReach(_ path: String) -> Bool {
+        faccessat(AT_FDCWD, path.parentDirectory, X_OK, AT_EACCESS) != 0 && errno == EACCES
+    }
+
     private static func retrying<T: SignedInteger>(_ call: () -> T) -> T {
         while true {
             let result = call()

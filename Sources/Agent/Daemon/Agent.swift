@@ -12,30 +12,37 @@ final class Agent {
     /// How the agent reads its configuration again.
     typealias Reload = () throws(ConfigurationError) -> Configuration
 
-    private let configurationPath: String
-    private let reload: Reload
-    private let machineName: String
-    private let log: Logger
+    let configurationPath: String
+    let reload: Reload
+    let machineName: String
+    let log: Logger
     private let signals: SignalInbox
     private let control: ControlSocket?
-    private let isForeground: Bool
-    private let outbox: Outbox
-    private let publisher: Publisher
+    let service: ServiceNotification?
+    let isForeground: Bool
+    let outbox: Outbox
+    let publisher: Publisher
     private let published: EventDescriptor
     private let startedAt = WallClock.now()
     private let messageIDs = MessageIDs()
-    private var configuration: Configuration
-    private var sampler: Sampler
-    private var encoder: ReportEncoder
-    /// How often the configuration was read again, and what was wrong with it the last time.
-    private var reloads = 0
-    private var reloadError: String?
+    /// The configuration of the start, for what a reload cannot change.
+    let initialConfiguration: Configuration
+    var configuration: Configuration
+    var sampler: Sampler
+    var encoder: ReportEncoder
+    /// How often the configuration was read again, what was wrong with it the last time, and what of it waits for a start.
+    var reloads = 0
+    var reloadError: String?
+    var reloadNotes: [String] = []
+    private var serviceReport: ServiceReport?
+    private let probe = ThreadProbe(.shared)
     /// Until when nobody is answered at the control socket.
     private var deafUntil = SuspendingClock.now
 
     /// - Parameters:
     ///   - signals: those that ``handledSignals`` lists, held back.
     ///   - control: answered while the agent runs.
+    ///   - service: the service manager, if there is one that wants to know.
     ///   - isForeground: whether the log goes to standard error as well.
     init(
         configuration: Configuration,
@@ -44,10 +51,14 @@ final class Agent {
         log: Logger,
         signals: consuming SignalInbox,
         control: ControlSocket?,
+        service: ServiceNotification?,
         isForeground: Bool,
         reload: @escaping Reload
     ) throws(SystemError) {
         self.configuration = configuration
+        initialConfiguration = configuration
+        self.service = service
+        serviceReport = service.map { ServiceReport(watchdogInterval: $0.watchdogInterval, now: .now) }
         configurationPath = path
         self.machineName = machineName
         self.log = log
@@ -77,10 +88,7 @@ final class Agent {
 
     /// Works until SIGTERM or SIGINT, then publishes what is buffered, as far as that goes within a few seconds.
     func run() {
-        let task = Task { [publisher, published] in
-            await publisher.run()
-            published.ring()
-        }
+        let task = publisher.start { [published] in published.ring() }
         loop()
         finish(task)
     }
@@ -94,7 +102,8 @@ final class Agent {
             outbox: outbox,
             skipped: sampler.skipped,
             reloads: reloads,
-            reloadError: reloadError
+            reloadError: reloadError,
+            reloadNotes: reloadNotes
         )
     }
 
@@ -102,7 +111,9 @@ final class Agent {
     private func loop() {
         while true {
             for report in sampler.step() { send(report) }
-            _ = waitAnswering(until: sampler.nextMoment, for: [signals.descriptor, sampler.arrivals.number])
+            tellService()
+            let moments = [sampler.nextMoment, serviceReport?.nextMoment].compactMap { $0 }
+            _ = waitAnswering(until: moments.min(), for: [signals.descriptor, sampler.arrivals.number])
             for signal in signals.take() {
                 switch signal {
                 case SIGHUP: applyAnew()
@@ -138,7 +149,26 @@ final class Agent {
         }
     }
 
-    private func send(_ report: Report) {
+    /// Tells the service manager what there is to tell.
+    ///
+    /// - Parameter time: how long the end will take, while the agent ends.
+    private func tellService(extendingBy time: Duration? = nil) {
+        guard let service, var report = serviceReport else { return }
+        let status = publisher.status
+        let condition = ServiceReport.Condition(
+            isCollecting: sampler.hasFinishedFirstTick || sampler.nextMoment == nil,
+            // This loop has just come round, so that readings are taken; the rest is the publisher's.
+            isAlive: { [publisher, probe] in probe.isAlive() && publisher.liveness.isAlive() },
+            broker: status.broker.map { "connected to \($0)" } ?? "no broker",
+            counts: "\(status.confirmed) messages confirmed, \(outbox.count) buffered, \(outbox.dropped) dropped"
+        )
+        var assignments = report.assignments(condition, now: .now)
+        serviceReport = report
+        if let time { assignments.append("EXTEND_TIMEOUT_USEC=\(Int64(time / .microseconds(1)) + 1_000_000)") }
+        service.send(assignments)
+    }
+
+    func send(_ report: Report) {
         let body: [UInt8]
         do {
             body = try encoder.encode(report.fields)
@@ -157,62 +187,24 @@ final class Agent {
         }
     }
 
-    /// Reads the configuration again and takes over all of it, or nothing if it is wrong.
-    private func applyAnew() {
-        LoggingRouter.shared.reopen()
-        reloads += 1
-        do {
-            let new = try reload()
-            let newSampler =
-                try needsNewSampler(new) ? sampler.successor(Reporters.enabled(in: new), new.app.messageForm) : nil
-            try LoggingRouter.shared.apply(new.logging.resolved(foreground: isForeground))
-            reloadError = nil
-            take(over: new, newSampler)
-        } catch {
-            let text = "\((error as? SystemError).map { "\($0.context): \($0.reason)" } ?? "\(error)")"
-            reloadError = text
-            log.error("the configuration stays as it was")
-            for line in text.split(separator: "\n") { log.error("\(line)") }
-        }
-    }
-
-    private func take(over new: Configuration, _ newSampler: Sampler?) {
-        if new.app.pidfile != configuration.app.pidfile {
-            log.warning("the new pidfile takes effect with the next start")
-        }
-        configuration = new
-        if let newSampler {
-            for report in sampler.finish() { send(report) }
-            sampler = newSampler
-        }
-        let hostname = new.hostname.name ?? machineName
-        encoder = ReportEncoder(hostname: new.hostname.isEnabled ? hostname : nil)
-        outbox.setLimit(new.buffer.maxMessages)
-        publisher.apply(BrokerSettings(configuration: new, hostname: hostname))
-        log.notice("the configuration was read again: \(configurationPath)")
-    }
-
-    /// Whether other things are to be measured, or in another way.
-    private func needsNewSampler(_ new: Configuration) -> Bool {
-        new.reporters != configuration.reporters || new.system != configuration.system
-            || new.app.messageForm != configuration.app.messageForm
-    }
-
     /// Has what is buffered published, and waits for that until it is done, the time is up or another signal comes.
     private func finish(_ task: Task<Void, Never>) {
         publisher.finish()
         let patience = Self.drainTime(configuration.app.pidfileTimeout)
+        // For the last words to the broker; they, too, have to be said before `psistats stop` kills.
+        let lastWords = min(.milliseconds(500), patience / 8)
         let end = SuspendingClock.now.advanced(by: patience)
-        while SuspendingClock.now < end {
-            if waitAnswering(until: end, for: [published.number, signals.descriptor]).contains(published.number) {
+        service?.send(["STOPPING=1", "STATUS=ending, \(outbox.count) messages to send"])
+        while case let left = SuspendingClock.now.duration(to: end), left > .zero {
+            tellService(extendingBy: left + lastWords)
+            let moment = service == nil ? end : min(end, .now.advanced(by: .seconds(1)))
+            if waitAnswering(until: moment, for: [published.number, signals.descriptor]).contains(published.number) {
                 break
             }
             // Whoever sends a second one is in a hurry.
             if signals.take().contains(where: { $0 == SIGTERM || $0 == SIGINT }) { break }
         }
         task.cancel()
-        // For the last words to the broker; they, too, have to be said before `psistats stop` kills.
-        let lastWords = min(.milliseconds(500), patience / 8)
         _ = waitAnswering(until: .now.advanced(by: lastWords), for: [published.number])
         if outbox.count > 0 {
             log.warning("ended with \(outbox.count) messages that no broker confirmed")

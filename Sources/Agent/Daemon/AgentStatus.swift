@@ -23,6 +23,8 @@ struct AgentStatus: Codable, Hashable, Sendable {
     var confirmed: UInt64
     /// Messages that came back because no queue took them.
     var returned: UInt64
+    /// Messages that a broker refused, because a queue had no room, say. They wait, and are sent again.
+    var refused: UInt64
     /// Messages that wait.
     var buffered: Int
     /// Messages that were dropped for want of room.
@@ -32,6 +34,8 @@ struct AgentStatus: Codable, Hashable, Sendable {
     /// How often the configuration was read again since the start, and what was wrong with it the last time.
     var reloads: Int
     var reloadError: String?
+    /// What of it only a new start can change.
+    var reloadNotes: [String]?
     /// What went wrong last, and the seconds since 1970 at which it did.
     var lastError: String?
     var lastErrorAt: Double?
@@ -58,7 +62,8 @@ struct AgentStatus: Codable, Hashable, Sendable {
         outbox: Outbox,
         skipped: Int,
         reloads: Int,
-        reloadError: String?
+        reloadError: String?,
+        reloadNotes: [String]
     ) {
         self.pid = pid
         self.configuration = configuration
@@ -66,6 +71,7 @@ struct AgentStatus: Codable, Hashable, Sendable {
         self.skipped = skipped
         self.reloads = reloads
         self.reloadError = reloadError
+        self.reloadNotes = reloadNotes.isEmpty ? nil : reloadNotes
         version = Psistats.version
         broker = publisher.broker
         connectedAt = publisher.connectedAt
@@ -73,6 +79,7 @@ struct AgentStatus: Codable, Hashable, Sendable {
         sent = publisher.sent
         confirmed = publisher.confirmed
         returned = publisher.returned
+        refused = publisher.refused
         buffered = outbox.count
         dropped = outbox.dropped
         lastError = publisher.lastError?.text
@@ -90,10 +97,12 @@ struct AgentStatus: Codable, Hashable, Sendable {
         ]
         if let blockedReason { lines.append("blocked: the broker takes no messages for now (\(blockedReason))") }
         lines.append(
-            "messages: \(sent) sent, \(confirmed) confirmed, \(returned) returned, \(buffered) buffered, \(dropped) dropped"
+            "messages: \(sent) sent, \(confirmed) confirmed, \(returned) returned, \(refused) refused, "
+                + "\(buffered) buffered, \(dropped) dropped"
         )
         if skipped > 0 { lines.append("readings: \(skipped) skipped because the one before had not come back") }
         if let reloadError { lines.append("configuration not taken over: \(reloadError.replacing("\n", with: "; "))") }
+        for note in reloadNotes ?? [] { lines.append("configuration: \(note)") }
         if let lastError { lines.append("last error: \(lastError)" + (lastErrorAt.map { " (\(ago($0)))" } ?? "")) }
         return lines.map(\.printable).joined(separator: "\n")
     }

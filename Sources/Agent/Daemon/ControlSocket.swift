@@ -6,8 +6,10 @@ import Glibc
 final class ControlSocket {
     let descriptor: Int32
     private let path: String
+    private let identity: FileIdentity?
 
-    /// Listens at a path. What was left there by a process that has gone is removed: the pidfile's lock has to be held.
+    /// Listens at a path. A socket that was left there by a process that has gone is removed, so the daemon's lock has to be
+    /// held; any other file stays.
     init(path: String) throws(SystemError) {
         guard var address = UnixAddress(path) else {
             throw SystemError(code: ENAMETOOLONG, context: "the path of the control socket, \(path)")
@@ -18,7 +20,8 @@ final class ControlSocket {
             0
         )
         guard descriptor >= 0 else { throw .last("socket") }
-        unlink(path)
+        var status = stat()
+        if lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK { unlink(path) }
         guard address.use({ bind(descriptor, $0, $1) }) == 0, chmod(path, 0o666) == 0, listen(descriptor, 8) == 0 else {
             let failure = SystemError.last("listen at \(path)")
             close(descriptor)
@@ -26,11 +29,12 @@ final class ControlSocket {
         }
         self.descriptor = descriptor
         self.path = path
+        identity = FileIdentity(at: path)
     }
 
-    /// Removes the socket.
+    /// Removes the socket, if it is still the one that was made.
     func remove() {
-        unlink(path)
+        if FileIdentity(at: path) == identity { unlink(path) }
         close(descriptor)
     }
 
@@ -50,17 +54,15 @@ final class ControlSocket {
     }
 
     /// What the daemon that listens at a path says; waits at most two seconds.
-    static func ask(_ path: String) throws(SystemError) -> [UInt8] {
-        guard var address = UnixAddress(path) else { throw SystemError(code: ENAMETOOLONG, context: path) }
-        // Not to wait where nobody answers: a daemon that was stopped lets others queue up.
-        let descriptor = socket(
-            AF_UNIX,
-            Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue),
-            0
-        )
-        guard descriptor >= 0 else { throw .last("socket") }
+    ///
+    /// - Throws: EPERM where another process listens there.
+    static func ask(_ path: String, of process: pid_t) throws(SystemError) -> [UInt8] {
+        let descriptor = try connected(path)
         defer { close(descriptor) }
-        guard address.use({ connect(descriptor, $0, $1) }) == 0 else { throw .last("connect to \(path)") }
+        // A process of another container has the number 0 here.
+        if let peer = peer(of: descriptor), peer.process != process, peer.process != 0 {
+            throw SystemError(code: EPERM, context: "\(path) is another process's, \(peer.process)")
+        }
         var answer: [UInt8] = []
         var piece = [UInt8](repeating: 0, count: 4_096)
         let end = SuspendingClock.now.advanced(by: .seconds(2))
@@ -76,30 +78,48 @@ final class ControlSocket {
         }
         return answer
     }
-}
 
-/// The address of a socket in the file system.
-private struct UnixAddress {
-    private var address = sockaddr_un()
-
-    /// Nil where the path is too long for one.
-    init?(_ path: String) {
-        address.sun_family = sa_family_t(AF_UNIX)
-        let octets = Array(path.utf8)
-        let fits = withUnsafeMutableBytes(of: &address.sun_path) { memory in
-            // One octet ends it.
-            guard octets.count < memory.count else { return false }
-            memory.copyBytes(from: octets)
-            return true
+    /// Who listens at a path; nil if nobody does.
+    static func listener(at path: String) -> (process: pid_t, user: uid_t)? {
+        do throws(SystemError) {
+            let descriptor = try connected(path)
+            defer { close(descriptor) }
+            return peer(of: descriptor)
+        } catch {
+            return nil
         }
-        guard fits else { return nil }
     }
 
-    mutating func use(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32) -> Int32 {
-        withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                body($0, socklen_t(MemoryLayout<sockaddr_un>.size))
-            }
+    private static func connected(_ path: String) throws(SystemError) -> Int32 {
+        guard var address = UnixAddress(path) else { throw SystemError(code: ENAMETOOLONG, context: path) }
+        // Not to wait where nobody answers: a daemon that was stopped lets others queue up.
+        let descriptor = socket(
+            AF_UNIX,
+            Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue),
+            0
+        )
+        guard descriptor >= 0 else { throw .last("socket") }
+        guard address.use({ connect(descriptor, $0, $1) }) == 0 else {
+            let failure = SystemError.last("connect to \(path)")
+            close(descriptor)
+            throw failure
         }
+        return descriptor
+    }
+
+    private static func peer(of descriptor: Int32) -> (process: pid_t, user: uid_t)? {
+        var peer = Peer()
+        var size = socklen_t(MemoryLayout<Peer>.size)
+        guard getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0, size == MemoryLayout<Peer>.size else {
+            return nil
+        }
+        return (peer.process, peer.user)
+    }
+
+    /// The kernel's `struct ucred`, which the C library's headers show to those only who define _GNU_SOURCE.
+    private struct Peer {
+        var process = pid_t()
+        var user = uid_t()
+        var group = gid_t()
     }
 }

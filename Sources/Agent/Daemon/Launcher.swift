@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// Starts the daemon as a process of its own and waits until it is up.
@@ -45,14 +46,14 @@ struct Launcher {
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_addopen(&actions, 0, app.stdinPath, O_RDONLY | O_NOCTTY, 0)
-        posix_spawn_file_actions_addopen(&actions, 1, app.stdoutPath, O_WRONLY | O_CREAT | O_APPEND | O_NOCTTY, 0o644)
-        posix_spawn_file_actions_addopen(&actions, 2, app.stderrPath, O_WRONLY | O_CREAT | O_APPEND | O_NOCTTY, 0o644)
+        posix_spawn_file_actions_addopen(&actions, 1, app.stdoutPath, StandardStreams.flags, 0o644)
+        posix_spawn_file_actions_addopen(&actions, 2, app.stderrPath, StandardStreams.flags, 0o644)
         posix_spawn_file_actions_adddup2(&actions, end, Self.pipeNumber)
         var pointers: [UnsafeMutablePointer<CChar>?] = (["psistats"] + arguments).map { strdup($0) }
         defer { for pointer in pointers { free(pointer) } }
         pointers.append(nil)
         var pid: pid_t = 0
-        let failure = posix_spawn(&pid, "/proc/self/exe", &actions, nil, pointers, environ)
+        let failure = posix_spawn(&pid, Self.program, &actions, nil, pointers, environ)
         guard failure == 0 else {
             throw SystemError(
                 code: failure,
@@ -61,6 +62,15 @@ struct Launcher {
             )
         }
         return pid
+    }
+
+    /// The file of this program. Where there is no /proc, as it was called.
+    private static var program: String {
+        let link = "/proc/self/exe"
+        guard access(link, X_OK) != 0, let name = UnsafePointer<CChar>(bitPattern: getauxval(UInt(AT_EXECFN))) else {
+            return link
+        }
+        return String(cString: name)
     }
 
     /// What comes through the pipe: `+` and words when the daemon is up; else its last words, until it ends.

@@ -2,7 +2,7 @@ import Glibc
 import HostMetrics
 import Logging
 
-/// Brings the agent up in this process: configuration, log, pidfile, control socket; and runs it.
+/// Brings the agent up in this process: descriptors, configuration, lock and pidfile, log, control socket; and runs it.
 struct StartingAgent {
     /// The file that `--config` names.
     var explicitPath: String?
@@ -10,10 +10,22 @@ struct StartingAgent {
     /// Whether the agent stays in the terminal.
     var isForeground: Bool
 
-    /// Why there is nothing to do: an agent with the same pidfile runs.
+    /// How many descriptors have to be free at the start. Connected to a broker, with all reporters enabled and a log file,
+    /// the agent has some twenty open, and a few more while it connects, reads and rotates logs.
+    static let leastDescriptors = 32
+
+    /// Why there is nothing to do: such an agent runs.
     struct AlreadyRunning: Error {
         var pid: pid_t
         var pidfile: String
+        /// Whose it is, where that is another user's: " of user 'bob'".
+        var ownerWords: String
+
+        init(_ agent: RunningAgent) {
+            pid = agent.pid
+            pidfile = agent.place.pidfile
+            ownerWords = agent.ownerWords
+        }
     }
 
     /// Runs the agent until it is told to end.
@@ -26,10 +38,16 @@ struct StartingAgent {
         for signal in Agent.handledSignals { Glibc.signal(signal, SIG_DFL) }
         let signals = try orFail { () throws(SystemError) -> SignalInbox in try SignalInbox(Agent.handledSignals) }
         signal(SIGPIPE, SIG_IGN)
+        try prepareResources()
         let (path, configuration) = try loaded()
+        if let running = try orFail({ () throws(SystemError) in
+            try RunningAgent.find(configuration.app, configuration: path, isStarting: true)
+        }) {
+            throw AlreadyRunning(running)
+        }
         let place = try orFail { () throws(SystemError) in try RuntimePlace.forStarting(configuration.app) }
-        let pidfile = try taken(place)
-        defer { pidfile.remove() }
+        let claim = try AgentClaim(place, configuration: path)
+        defer { claim.remove() }
         LoggingRouter.bootstrap()
         do throws(ConfigurationError) {
             try LoggingRouter.shared.apply(configuration.logging.resolved(foreground: isForeground))
@@ -50,6 +68,7 @@ struct StartingAgent {
                 log: log,
                 signals: signals,
                 control: control,
+                service: ServiceNotification(),
                 isForeground: isForeground
             ) { () throws(ConfigurationError) in
                 let file = path == ConfigurationFinder.defaults ? nil : path
@@ -78,25 +97,15 @@ struct StartingAgent {
         }
     }
 
-    private func taken(_ place: RuntimePlace) throws -> PidFile {
-        do throws(PidFile.Failure) {
-            return try PidFile(path: place.pidfile)
+    /// What cannot be had later where it cannot be had now: descriptors and the thread for tasks.
+    private func prepareResources() throws(CommandFailure) {
+        DescriptorSupply.raiseLimit()
+        do throws(SystemError) {
+            try DescriptorSupply.require(Self.leastDescriptors)
         } catch {
-            switch error {
-            case .held(let pid) where RunningAgent.isThisProgram(pid):
-                throw AlreadyRunning(pid: pid, pidfile: place.pidfile)
-            case .held(let pid):
-                throw CommandFailure(
-                    .cannotCreate,
-                    "the pidfile \(place.pidfile) is held by process \(pid), which is no psistats; name another with pidfile in [app]"
-                )
-            case .system(let failure):
-                throw CommandFailure(
-                    .cannotCreate,
-                    "the pidfile \(place.pidfile) cannot be written (\(failure.context): \(failure.reason)); name another with pidfile in [app]"
-                )
-            }
+            throw CommandFailure(error, remedy: ": raise the limit (ulimit -n, or LimitNOFILE= in the unit)")
         }
+        try TaskThread.startShared()
     }
 
     /// Without it the agent still works; only `psistats status` knows less.

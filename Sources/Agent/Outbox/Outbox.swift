@@ -58,23 +58,18 @@ final class Outbox: Sendable {
 
     /// The oldest message from this number on.
     func report(from number: UInt64) -> (number: UInt64, report: OutgoingReport)? {
-        state.withLock { state in
-            let number = max(number, state.store.firstNumber)
-            return state.store.report(number).map { (number, $0) }
-        }
+        state.withLock { $0.store.report(from: number) }
     }
 
-    /// The broker has all messages up to this number.
-    func confirmed(through number: UInt64) {
-        state.withLock { $0.store.remove(through: number) }
+    /// The broker has a message.
+    func confirmed(_ number: UInt64) {
+        state.withLock { _ = $0.store.remove(number) }
     }
 
-    /// Gives up the oldest message, if there is one.
-    func dropOldest() {
+    /// Gives up a message, if it is still kept.
+    func drop(_ number: UInt64) {
         state.withLock { state in
-            guard state.store.count > 0 else { return }
-            state.store.remove(through: state.store.firstNumber)
-            state.drop(1)
+            if state.store.remove(number) { state.drop(1) }
         }
     }
 

@@ -12,16 +12,21 @@ protocol ReportStore {
     /// - Returns: how many messages went.
     mutating func append(_ report: OutgoingReport) -> Int
 
-    /// The message of a number, if it is kept.
-    func report(_ number: UInt64) -> OutgoingReport?
+    /// The oldest message from a number on.
+    func report(from number: UInt64) -> (number: UInt64, report: OutgoingReport)?
 
-    /// Forgets all messages up to this number.
-    mutating func remove(through number: UInt64)
+    /// Forgets a message.
+    ///
+    /// - Returns: whether it was kept.
+    @discardableResult
+    mutating func remove(_ number: UInt64) -> Bool
 }
 
 /// Keeps messages in memory; they do not outlive the process.
 struct MemoryStore: ReportStore {
     private(set) var firstNumber: UInt64 = 0
+    private(set) var count = 0
+    /// From `start` on, by their numbers. The oldest is there, behind it some may be missing.
     private var reports: [OutgoingReport?] = []
     /// Where in `reports` the oldest stands.
     private var start = 0
@@ -32,21 +37,27 @@ struct MemoryStore: ReportStore {
         self.limit = max(1, limit)
     }
 
-    var count: Int { reports.count - start }
-
     mutating func append(_ report: OutgoingReport) -> Int {
         reports.append(report)
+        count += 1
         return trim()
     }
 
-    func report(_ number: UInt64) -> OutgoingReport? {
-        guard number >= firstNumber, number - firstNumber < UInt64(count) else { return nil }
-        return reports[start + Int(number - firstNumber)]
+    func report(from number: UInt64) -> (number: UInt64, report: OutgoingReport)? {
+        guard let first = index(of: max(number, firstNumber)) else { return nil }
+        for index in first..<reports.endIndex {
+            if let report = reports[index] { return (firstNumber + UInt64(index - start), report) }
+        }
+        return nil
     }
 
-    mutating func remove(through number: UInt64) {
-        guard number >= firstNumber else { return }
-        removeFirst(Int(clamping: min(number - firstNumber, UInt64(count)) &+ 1))
+    @discardableResult
+    mutating func remove(_ number: UInt64) -> Bool {
+        guard let index = index(of: number), reports[index] != nil else { return false }
+        reports[index] = nil
+        count -= 1
+        skipMissing()
+        return true
     }
 
     /// Keeps so many from now on.
@@ -57,17 +68,22 @@ struct MemoryStore: ReportStore {
         return trim()
     }
 
+    private func index(of number: UInt64) -> Int? {
+        guard number >= firstNumber, number - firstNumber < UInt64(reports.count - start) else { return nil }
+        return start + Int(number - firstNumber)
+    }
+
     private mutating func trim() -> Int {
         let excess = max(0, count - limit)
-        removeFirst(excess)
+        for _ in 0..<excess { remove(firstNumber) }
         return excess
     }
 
-    private mutating func removeFirst(_ wanted: Int) {
-        let removed = min(wanted, count)
-        for index in start..<(start + removed) { reports[index] = nil }
-        start += removed
-        firstNumber += UInt64(removed)
+    private mutating func skipMissing() {
+        while start < reports.endIndex, reports[start] == nil {
+            start += 1
+            firstNumber += 1
+        }
         // Moved down now and then, so that the places of what left do not add up.
         if start > 64, start * 2 > reports.count {
             reports.removeFirst(start)

@@ -42,19 +42,12 @@ final class Wakeup: Sendable {
         }
     }
 
-    /// Waits for a ring, at most so long.
-    func wait(atMost time: Duration) async {
-        await withTaskGroup { group in
-            group.addTask { await self.wait() }
-            group.addTask {
-                do {
-                    try await SuspendingClock().sleep(for: time)
-                } catch {
-                    // Cancelled: the other one was first.
-                }
-            }
-            await group.next()
-            group.cancelAll()
-        }
+    /// Waits for a ring, at most so long, or for the end of the task.
+    ///
+    /// - Parameter timer: tells when the time is up; has to have been started.
+    func wait(atMost time: Duration, timer: TaskThread) async {
+        let alarm = timer.setAlarm(at: .now.advanced(by: time)) { self.ring() }
+        await wait()
+        timer.cancelAlarm(alarm)
     }
 }

@@ -26,6 +26,13 @@ struct BrokerSettings: Hashable, Sendable {
         )
     }
 
+    /// How long an attempt to connect can take, all brokers together.
+    var longestConnect: Duration {
+        configuration.server.brokers.reduce(.zero) { sum, broker in
+            sum + (broker.connectionTimeout ?? AMQPConfiguration().connectTimeout)
+        }
+    }
+
     /// How to connect. The publisher itself decides what happens when a connection is lost.
     func connection(onEvent: @escaping @Sendable (AMQPEvent) -> Void) -> AMQPConfiguration {
         var connection = AMQPConfiguration(brokers: configuration.server.brokers)

@@ -22,11 +22,20 @@ final class Publisher: Sendable {
         var status = PublisherStatus()
         /// The session under way.
         var session: Task<AMQPError?, Never>?
+        var throttles: [Line: LogThrottle] = [:]
+    }
+
+    /// Kinds of lines in the log that what a broker does leads to.
+    enum Line {
+        case connected, failed, blocked, unblocked, refused, taken, repaired, dropped, event
     }
 
     let outbox: Outbox
     let log: Logger
     let state: Mutex<State>
+    /// Whether publishing makes progress; to wait for a broker counts as such.
+    let liveness = Liveness()
+    private let thread = TaskThread.shared
 
     init(_ settings: BrokerSettings, outbox: Outbox, log: Logger) {
         state = Mutex(State(settings: settings))
@@ -56,8 +65,33 @@ final class Publisher: Sendable {
         outbox.wakeup.ring()
     }
 
+    /// Writes a line to the log, unless there were too many of its kind.
+    func write(_ line: Line, _ level: Logger.Level, _ text: @autoclosure () -> String, to log: Logger? = nil) {
+        guard let addition = state.withLock({ $0.throttles[line, default: LogThrottle()].admit(now: .now) }) else {
+            return
+        }
+        (log ?? self.log).log(level: level, "\(text())\(addition)")
+    }
+
+    /// Waits until somebody rings at the outbox, at most so long.
+    func rest(atMost time: Duration) async {
+        liveness.step(nextWithin: time)
+        await outbox.wakeup.wait(atMost: time, timer: thread)
+    }
+
+    /// Begins to publish, in a task of its own.
+    ///
+    /// - Parameter whenDone: called when it has ended.
+    func start(whenDone: @escaping @Sendable () -> Void) -> Task<Void, Never> {
+        Task(executorPreference: thread) { [self] in
+            await run()
+            liveness.end()
+            whenDone()
+        }
+    }
+
     /// Publishes until it is finished or its task is cancelled. No failure ends it.
-    func run() async {
+    private func run() async {
         var outage = Outage()
         var pauses: Backoff?
         var random = SystemRandomNumberGenerator()
@@ -67,9 +101,11 @@ final class Publisher: Sendable {
                 pauses = Backoff(first: settings.configuration.app.retryPause)
             }
             let works = Mutex(false)
+            liveness.step(nextWithin: settings.longestConnect)
             let failure = await session(settings, generation) { [self, outage] broker in
                 works.withLock { $0 = true }
-                log.info("\(outage.end(at: broker, dropped: outbox.endEpisode()))")
+                let dropped = outbox.endEpisode()
+                write(.connected, .info, outage.end(at: broker, dropped: dropped))
             }
             if works.withLock({ $0 }) {
                 outage = Outage()
@@ -88,7 +124,7 @@ final class Publisher: Sendable {
         _ generation: Int,
         whenItWorks: @escaping @Sendable (String) -> Void
     ) async -> AMQPError? {
-        let session = Task { [self] () async -> AMQPError? in
+        let session = Task(executorPreference: thread) { [self] () async -> AMQPError? in
             do throws(AMQPError) {
                 try await PublishingSession.run(self, settings, whenItWorks: whenItWorks)
                 return nil
@@ -114,8 +150,9 @@ final class Publisher: Sendable {
         state.withLock { $0.status.lastError = .init(text: reason, at: WallClock.now()) }
         switch outage.log.failed(reason) {
         case .nothing: break
-        case .first(let reason): log.error("\(reason); will go on trying")
-        case .still(let reason, let failures): log.error("still failing after \(failures) attempts: \(reason)")
+        case .first(let reason): write(.failed, .error, "\(reason); will go on trying")
+        case .still(let reason, let failures):
+            write(.failed, .error, "still failing after \(failures) attempts: \(reason)")
         }
     }
 
@@ -130,7 +167,7 @@ final class Publisher: Sendable {
                     || state.settings.configuration.app.retryPause != retryPause
             }
             if left <= .zero || isOver { return }
-            await outbox.wakeup.wait(atMost: left)
+            await rest(atMost: left)
         }
     }
 }

@@ -12,6 +12,8 @@ struct PublisherStatus: Hashable, Sendable {
     var confirmed: UInt64 = 0
     /// Messages that came back because no queue took them.
     var returned: UInt64 = 0
+    /// Messages that a broker refused (basic.nack): a queue had no room, say. They are sent again.
+    var refused: UInt64 = 0
     /// The last thing that went wrong, and the seconds since 1970 at which it did.
     var lastError: LastError?
 

@@ -2,10 +2,13 @@ import Glibc
 import Synchronization
 
 /// Runs asynchronous work from a thread that may wait for it, such as that of a command.
+///
+/// - Throws: what the work throws, or a ``CommandFailure`` where there is no thread or no descriptor for it.
 func blocking<Value: Sendable>(_ body: @escaping @Sendable () async throws -> Value) throws -> Value {
     let box = ResultBox<Value>()
-    let done = try EventDescriptor()
-    Task {
+    let done = try orFail { () throws(SystemError) in try EventDescriptor() }
+    try TaskThread.startShared()
+    Task(executorPreference: TaskThread.shared) {
         let result: Result<Value, any Error>
         do {
             result = .success(try await body())

@@ -8,8 +8,10 @@ struct SystemError: Error, Hashable {
     var context: String
 
     /// The failure that the system has just reported.
-    static func last(_ context: String) -> SystemError {
-        SystemError(code: errno, context: context)
+    static func last(_ context: @autoclosure () -> String) -> SystemError {
+        // Before the text is put together, which may take system calls itself.
+        let code = errno
+        return SystemError(code: code, context: context())
     }
 
     /// The reason in the system's words.

@@ -60,7 +60,9 @@ final class WatchFeed: Sendable {
             let connection = try await AMQPConnection.connect(configuration)
             // In a task of its own, which is not cancelled: the broker's answer to a close is worth waiting for, lest it
             // logs a client that just went away.
-            func close() async { await Task { await connection.close() }.value }
+            func close() async {
+                await Task(executorPreference: TaskThread.shared) { await connection.close() }.value
+            }
             do {
                 try await watch(connection)
             } catch {
@@ -89,7 +91,7 @@ final class WatchFeed: Sendable {
                 // What the broker refuses at first it will refuse again.
                 if error.replyCode == 403, !state.withLock({ $0.wasBound }) { throw error }
                 mailbox.post(.link(connection.isOpen ? .waiting("\(error)") : .lost("\(error)", retry: nil)))
-                try await Task.sleep(for: Self.shortPause)
+                try await Self.sleep(Self.shortPause)
             }
         }
     }
@@ -124,6 +126,11 @@ final class WatchFeed: Sendable {
         }
     }
 
+    private static func sleep(_ time: Duration) async throws {
+        await TaskThread.shared.sleep(for: time)
+        try Task.checkCancellation()
+    }
+
     // MARK: The binding
 
     /// Binds the queue, again and again, on a channel of its own, which an exchange that is missing costs.
@@ -135,12 +142,12 @@ final class WatchFeed: Sendable {
                     while true {
                         try await bind(channel)
                         pause = Self.shortPause
-                        try await Task.sleep(for: Self.longPause)
+                        try await Self.sleep(Self.longPause)
                     }
                 }
             } catch let error as AMQPError where error.replyCode == 404 {
                 mailbox.post(.link(.waiting(missing)))
-                try await Task.sleep(for: pause)
+                try await Self.sleep(pause)
                 // The broker logs each attempt.
                 pause = min(pause * 2, Self.longPause)
             }

@@ -175,7 +175,7 @@ struct AgentLifecycleTests {
             let start = try sandbox.psistats("start")
             #expect(start.status == 0)
             #expect(start.text.hasSuffix("pidfile \(pidfile)\n"))
-            let pid = try #require(try PidFile.holder(pidfile))
+            let pid = try #require(try AgentLock.holder(of: pidfile))
             #expect(try sandbox.psistats("stop").text == "psistats: process \(pid) has ended\n")
             #expect(!AgentFiles.exists(pidfile))
             #expect(!AgentFiles.exists(sandbox.folder + "/psistats.sock"))

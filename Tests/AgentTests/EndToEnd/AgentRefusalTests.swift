@@ -229,7 +229,7 @@ struct AgentRefusalTests {
         let words = "INTERNAL_ERROR - Feature `transient_nonexcl_queues` is deprecated."
         try await AgentSandbox.run { sandbox in
             let peer = try sandbox.launch([
-                "/usr/bin/python3", Repository.root + "/Scripts/refuse-queues", "541", words,
+                "/usr/bin/python3", Repository.root + "/Scripts/play-broker", "refuse-queues", "541", words,
             ])
             let port = try await eventually("a port") { UInt16(peer.output.split(separator: "\n").first ?? "") }
             sandbox.config["server"]?["url"] = "amqp://127.0.0.1:\(port)"

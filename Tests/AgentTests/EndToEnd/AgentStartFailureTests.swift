@@ -42,37 +42,6 @@ struct AgentStartFailureTests {
         }
     }
 
-    @Test("a pidfile that another program holds is not taken for a daemon's, and that program is left alone")
-    func foreignLock() async throws {
-        try await AgentSandbox.run(url: "amqp://127.0.0.1:1") { sandbox in
-            try sandbox.writeConfig()
-            let script = """
-                import fcntl, os, sys, time
-                file = open(sys.argv[1], "w")
-                fcntl.lockf(file, fcntl.LOCK_EX)
-                print(os.getpid(), file=file, flush=True)
-                print("locked", flush=True)
-                time.sleep(600)
-                """
-            let holder = try sandbox.launch(["/usr/bin/python3", "-c", script, sandbox.pidfile])
-            try await eventually("a lock") { holder.output == "locked\n" }
-            for options in [[], ["--foreground"]] {
-                let result = try Program.run(["start", "--config", sandbox.configPath] + options)
-                #expect(result.status == 73)
-                #expect(result.text == "")
-                #expect(
-                    result.errors
-                        == "psistats: the pidfile \(sandbox.pidfile) is held by process \(holder.pid), which is no psistats; "
-                        + "name another with pidfile in [app]\n"
-                )
-            }
-            #expect(try sandbox.psistats("status").status == 3)
-            #expect(try sandbox.psistats("stop").text == "psistats: does not run\n")
-            #expect(try sandbox.psistats("reload").status == 3)
-            #expect(holder.ended() == nil)
-        }
-    }
-
     @Test("a log that cannot be opened is the status 78, with its line")
     func unopenableLog() async throws {
         try await AgentSandbox.run(url: "amqp://127.0.0.1:1") { sandbox in

@@ -17,13 +17,33 @@ import Testing
         return ids
     }
 
+    private func confirmAll(_ outbox: Outbox) {
+        while let (number, _) = outbox.report(from: 0) { outbox.confirmed(number) }
+    }
+
+    @Test("a message that is confirmed out of turn goes, and the others keep their order")
+    func outOfTurn() {
+        let outbox = Outbox(limit: 4)
+        for number in 0..<4 { outbox.append(report(number)) }
+        for number in [1, 3, 3, 9] { outbox.confirmed(UInt64(number)) }
+        #expect(ids(outbox) == ["0", "2"])
+        #expect(outbox.count == 2)
+        // What is missing takes no room.
+        for number in 4..<6 { #expect(!outbox.append(report(number))) }
+        #expect(ids(outbox) == ["0", "2", "4", "5"])
+        #expect(outbox.append(report(6)))
+        #expect(ids(outbox) == ["2", "4", "5", "6"])
+        outbox.confirmed(2)
+        #expect(outbox.firstNumber == 4)
+    }
+
     @Test("messages come out in the order in which they went in, and stay until they are confirmed")
     func order() {
         let outbox = Outbox(limit: 10)
         for number in 0..<5 { #expect(!outbox.append(report(number))) }
         #expect(ids(outbox) == ["0", "1", "2", "3", "4"])
         #expect(ids(outbox).count == 5)
-        outbox.confirmed(through: 2)
+        for number in 0..<3 { outbox.confirmed(UInt64(number)) }
         #expect(ids(outbox) == ["3", "4"])
         #expect(outbox.count == 2)
         #expect(outbox.dropped == 0)
@@ -37,9 +57,9 @@ import Testing
         #expect(outbox.dropped == 2)
         #expect(outbox.firstNumber == 2)
         // Confirmed after it was dropped: nothing to remove.
-        outbox.confirmed(through: 1)
+        for number in 0..<2 { outbox.confirmed(UInt64(number)) }
         #expect(ids(outbox) == ["2", "3", "4"])
-        outbox.confirmed(through: 3)
+        for number in 2..<4 { outbox.confirmed(UInt64(number)) }
         #expect(ids(outbox) == ["4"])
     }
 
@@ -50,7 +70,7 @@ import Testing
             #expect((0..<5).map { outbox.append(report($0)) } == [false, false, true, false, false])
             #expect(outbox.endEpisode() == 3)
             #expect(outbox.endEpisode() == 0)
-            outbox.confirmed(through: .max)
+            confirmAll(outbox)
         }
         #expect(outbox.dropped == 6)
     }
@@ -64,15 +84,16 @@ import Testing
         #expect(outbox.dropped == 6)
     }
 
-    @Test("giving up a message takes the oldest alone, and nothing where there is none")
+    @Test("giving up a message takes that one alone, and nothing where it is not kept")
     func givingUp() {
         let outbox = Outbox(limit: 10)
         for number in 0..<3 { outbox.append(report(number)) }
-        outbox.dropOldest()
-        #expect(ids(outbox) == ["1", "2"])
+        outbox.drop(1)
+        #expect(ids(outbox) == ["0", "2"])
         #expect(outbox.dropped == 1)
-        outbox.confirmed(through: .max)
-        outbox.dropOldest()
+        outbox.drop(1)
+        confirmAll(outbox)
+        outbox.drop(2)
         #expect(outbox.count == 0 && outbox.dropped == 1)
     }
 
@@ -87,7 +108,8 @@ import Testing
             if expected.count > 1_000 { expected.removeFirst() }
             if Int.random(in: 0..<3, using: &random) == 0 {
                 let count = Int.random(in: 1...4, using: &random)
-                outbox.confirmed(through: outbox.firstNumber + UInt64(count) - 1)
+                let first = outbox.firstNumber
+                for number in first..<(first + UInt64(count)) { outbox.confirmed(number) }
                 expected.removeFirst(min(count, expected.count))
             }
             if number % 1_000 == 0 {
@@ -100,16 +122,17 @@ import Testing
     }
 
     @Test("a ring that nobody waits for ends the next wait; a wait ends with its task, and after its time")
-    func wakeup() async {
+    func wakeup() async throws {
+        try TaskThread.shared.start()
         let wakeup = Wakeup()
         wakeup.ring()
         wakeup.ring()
         await wakeup.wait()
-        await wakeup.wait(atMost: .milliseconds(1))
+        await wakeup.wait(atMost: .milliseconds(1), timer: .shared)
         let task = Task { await wakeup.wait() }
         task.cancel()
         await task.value
-        let other = Task { await wakeup.wait(atMost: .seconds(3_600)) }
+        let other = Task { await wakeup.wait(atMost: .seconds(3_600), timer: .shared) }
         wakeup.ring()
         await other.value
     }

@@ -67,7 +67,7 @@ import Testing
         #expect(repairs.action(after: refusal) == .sendOneByOne)
         #expect(repairs.window == 1)
         for _ in 0..<10 { repairs.confirmed() }
-        #expect(repairs.action(after: refusal) == .giveUpOldest)
+        #expect(repairs.action(after: refusal) == .giveUp)
         #expect(repairs.window == 1)
         for _ in 0..<PublishingSession.usualWindow { repairs.confirmed() }
         #expect(repairs.window == PublishingSession.usualWindow)
@@ -93,8 +93,38 @@ import Testing
         repairs = Repairs()
         #expect(repairs.action(after: error(.channelClosed, 403)) == nil)
         repairs = Repairs()
-        #expect(repairs.action(after: error(.timedOut, nil, .notSent)) == .sendAgain)
+        #expect(repairs.action(after: error(.timedOut, nil, .notSent)) == .sendAgain(after: .zero))
         #expect(repairs.action(after: error(.timedOut, nil, .unknown)) == nil)
         #expect(repairs.action(after: error(.connectionLost)) == nil)
+    }
+
+    @Test("what a full queue refuses is sent again after a growing pause, one at a time until it takes many in a row")
+    func refused() {
+        let refusal = AMQPError(.publishRefused, scope: .message, "", delivery: .refused)
+        var repairs = Repairs()
+        let actions = (0..<8).map { _ in repairs.action(after: refusal) }
+        #expect(
+            actions
+                == [100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000].map { .sendAgain(after: .milliseconds($0)) }
+        )
+        #expect(repairs.window == 1 && repairs.isRefused)
+        repairs.confirmed()
+        #expect(repairs.action(after: refusal) == .sendAgain(after: .milliseconds(100)))
+        for _ in 1..<PublishingSession.usualWindow { repairs.confirmed() }
+        #expect(repairs.window == 1 && repairs.isRefused)
+        repairs.confirmed()
+        #expect(repairs.window == PublishingSession.usualWindow && !repairs.isRefused)
+    }
+
+    @Test("of a thousand lines of one kind in a minute ten are written; the next minute says how many were not")
+    func throttle() {
+        var throttle = LogThrottle()
+        let start = SuspendingClock.now
+        let admitted = (0..<1_000).compactMap { throttle.admit(now: start.advanced(by: .milliseconds($0))) }
+        #expect(admitted == [String](repeating: "", count: 10))
+        #expect(
+            throttle.admit(now: start.advanced(by: .seconds(60))) == " (left out before this: 990 lines of its kind)"
+        )
+        #expect(throttle.admit(now: start.advanced(by: .seconds(60))) == "")
     }
 }

@@ -125,8 +125,8 @@ final class AgentSandbox {
         return pid
     }
 
-    /// The process that holds the pidfile.
-    func daemonPid() throws -> pid_t? { try PidFile.holder(pidfile) }
+    /// The process that is the daemon.
+    func daemonPid() throws -> pid_t? { try AgentLock.holder(of: pidfile) }
 
     /// Starts `psistats` in the foreground.
     func startInForeground(_ arguments: [String] = [], environment: [String: String] = [:]) throws -> AgentProcess {
@@ -223,5 +223,12 @@ final class AgentSandbox {
         } catch {
             Issue.record("\(folder) cannot be removed: \(error)")
         }
+    }
+}
+
+extension AgentLock {
+    /// The process that is the daemon of a pidfile.
+    static func holder(of pidfile: String) throws -> pid_t? {
+        try holder(in: RuntimePlace(pidfile: pidfile).lockFolder)
     }
 }
