@@ -4,6 +4,8 @@
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/pkcs12.h>
 #include <openssl/ssl.h>
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
@@ -54,6 +56,14 @@ static inline long copenssl_bio_memory(BIO *bio, char **start) {
 
 static inline int copenssl_chain_count(const STACK_OF(X509) *chain) {
     return chain ? sk_X509_num(chain) : 0;
+}
+
+static inline void copenssl_chain_free(STACK_OF(X509) *chain) {
+    sk_X509_pop_free(chain, X509_free);
+}
+
+static inline int copenssl_ctx_add_chain_certificate(SSL_CTX *context, X509 *certificate) {
+    return (int)SSL_CTX_add1_chain_cert(context, certificate);
 }
 
 static inline X509 *copenssl_chain_certificate(const STACK_OF(X509) *chain, int index) {

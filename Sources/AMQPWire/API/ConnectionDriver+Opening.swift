@@ -175,8 +175,14 @@ extension AMQPConfiguration {
     func tls(for broker: AMQPURI) -> AMQPTLSConfiguration {
         var tls = tls
         if let file = broker.caCertificateFile { tls.caFile = file }
-        if let file = broker.certificateFile { tls.certificateFile = file }
-        if let file = broker.keyFile { tls.keyFile = file }
+        if let file = broker.certificateFile {
+            tls.certificateFile = file
+            (tls.certificate, tls.pkcs12File, tls.pkcs12) = ([], nil, AMQPSecret())
+        }
+        if let file = broker.keyFile {
+            tls.keyFile = file
+            tls.key = AMQPSecret()
+        }
         if let name = broker.serverNameIndication { tls.serverName = name }
         switch broker.verification {
         case .verifyPeer: tls.verification = .full

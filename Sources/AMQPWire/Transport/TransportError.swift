@@ -89,6 +89,8 @@ extension TransportError: CustomStringConvertible {
         switch phase {
         case .resolve: "cannot resolve \(endpoint): \(detail)"
         case .connect: "cannot connect to \(endpoint): \(detail)"
+        // A setting of ours has nothing to do with the peer.
+        case .tls where reason == .configuration: detail
         case .tls: "no TLS with \(endpoint): \(detail)"
         case .read: "reading from \(endpoint) failed: \(detail)"
         case .write: "writing to \(endpoint) failed: \(detail)"

@@ -34,6 +34,16 @@ struct TransportCertificates: Sendable {
             sign elsewhere "/CN=elsewhere" 2 "subjectAltName=DNS:broker.example,DNS:mq.example"
             sign expired "/CN=localhost" -1 "subjectAltName=DNS:localhost"
             sign client "/CN=agent" 2 "extendedKeyUsage=clientAuth"
+            sign client-expired "/CN=agent" -1 "extendedKeyUsage=clientAuth"
+            sign intermediate "/CN=Test intermediate" 2 "basicConstraints=critical,CA:TRUE"
+            openssl req \(key) -nodes -keyout below.key -out below.csr -subj "/CN=localhost"
+            printf 'subjectAltName=DNS:localhost\\n' > below.ext
+            openssl x509 -req -in below.csr -CA intermediate.pem -CAkey intermediate.key -CAcreateserial -days 2 \
+                -extfile below.ext -out below-alone.pem
+            cat below-alone.pem intermediate.pem > below.pem
+            openssl req \(key) -nodes -keyout stranger.key -out stranger.csr -subj "/CN=agent"
+            openssl x509 -req -in stranger.csr -CA other-ca.pem -CAkey other-ca.key -CAcreateserial -days 2 -out stranger.pem
+            openssl pkcs12 -export -in client.pem -inkey client.key -certfile ca.pem -passout pass:sesame -out client.p12
             openssl pkcs8 -topk8 -in client.key -out client-locked.key -v2 aes256 -passout pass:sesame
             cat client.pem client.key > client-both.pem
             echo nothing > empty.pem

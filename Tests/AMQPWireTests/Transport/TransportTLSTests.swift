@@ -7,18 +7,18 @@ import Testing
 
 @Suite("TLS", .timeLimit(.minutes(1)))
 struct TransportTLSTests {
-    private let certificates: TransportCertificates
+    let certificates: TransportCertificates
 
     init() throws {
         certificates = try TransportCertificates.made.get()
     }
 
-    private func trusting(_ file: String = "ca.pem") -> AMQPTLSConfiguration {
+    func trusting(_ file: String = "ca.pem") -> AMQPTLSConfiguration {
         AMQPTLSConfiguration(caFile: certificates.path(file))
     }
 
     /// Connects to a server made for it; what came of it on both sides.
-    private func attempt(
+    func attempt(
         _ tls: AMQPTLSConfiguration,
         host: String = "localhost",
         listening: String = "127.0.0.1",
@@ -47,7 +47,7 @@ struct TransportTLSTests {
         return (try Collector(try stream.get(), pieceSize: pieceSize), try peer.get())
     }
 
-    private func refusal(
+    func refusal(
         _ tls: AMQPTLSConfiguration,
         host: String = "localhost",
         listening: String = "127.0.0.1",
