@@ -29,8 +29,8 @@ struct AMQPURITests {
         URIVector("aMQps://user%61:%61pass@host:10000/v%2fhost", "usera", "apass", "host", 10000, "v/host"),
         URIVector("amqp://", "guest", "guest", "localhost", 5672, "/"),
         URIVector("amqps://", "guest", "guest", "localhost", 5671, "/"),
-        URIVector("amqp://:@/", "", "", "localhost", 5672, ""),
-        URIVector("amqps://:@/", "", "", "localhost", 5671, ""),
+        URIVector("amqp://:@/", "", "", "localhost", 5672, "/"),
+        URIVector("amqps://:@/", "", "", "localhost", 5671, "/"),
         URIVector("amqp://user@", "user", "guest", "localhost", 5672, "/"),
         URIVector("amqps://user@", "user", "guest", "localhost", 5671, "/"),
         URIVector("amqp://user:pass@", "user", "pass", "localhost", 5672, "/"),
@@ -42,8 +42,8 @@ struct AMQPURITests {
         URIVector("amqps://:10000", "guest", "guest", "localhost", 10000, "/"),
         URIVector("amqp:///vhost", "guest", "guest", "localhost", 5672, "vhost"),
         URIVector("amqps:///vhost", "guest", "guest", "localhost", 5671, "vhost"),
-        URIVector("amqp://host/", "guest", "guest", "host", 5672, ""),
-        URIVector("amqps://host/", "guest", "guest", "host", 5671, ""),
+        URIVector("amqp://host/", "guest", "guest", "host", 5672, "/"),
+        URIVector("amqps://host/", "guest", "guest", "host", 5671, "/"),
         URIVector("amqp://host/%2f", "guest", "guest", "host", 5672, "/"),
         URIVector("amqps://host/%2f", "guest", "guest", "host", 5671, "/"),
         URIVector("amqp://[::1]", "guest", "guest", "::1", 5672, "/"),
@@ -74,21 +74,20 @@ struct AMQPURITests {
         URIVector("amqps://user:pass@[::1]:100", "user", "pass", "::1", 100, "/"),
     ]
 
-    /// amqp091-go's uri_test, as far as it adds to the rows above. Where that client reads the vhost of `amqp://host/`
-    /// as `/`, these rows follow the specification and read it as empty.
+    /// amqp091-go's uri_test, as far as it adds to the rows above. The vhost of `amqp://host/` is `/` there, too.
     static let goFlavoured: [URIVector] = [
         URIVector("amqp://host/%2F%2F", "guest", "guest", "host", 5672, "//"),
         URIVector("amqp://host/%2Fslash%2F", "guest", "guest", "host", 5672, "/slash/"),
-        URIVector("amqp://192.168.1.1:1000/", "guest", "guest", "192.168.1.1", 1000, ""),
+        URIVector("amqp://192.168.1.1:1000/", "guest", "guest", "192.168.1.1", 1000, "/"),
         URIVector("amqp://[::1]:1000", "guest", "guest", "::1", 1000, "/"),
         URIVector("amqp://[fe80::1]", "guest", "guest", "fe80::1", 5672, "/"),
         URIVector("amqp://[fe80::1%25en0]", "guest", "guest", "fe80::1%en0", 5672, "/"),
         URIVector("amqp://[fe80::1]:5671", "guest", "guest", "fe80::1", 5671, "/"),
-        URIVector("amqps:///", "guest", "guest", "localhost", 5671, ""),
-        URIVector("amqps://host:1000/", "guest", "guest", "host", 1000, ""),
+        URIVector("amqps:///", "guest", "guest", "localhost", 5671, "/"),
+        URIVector("amqps://host:1000/", "guest", "guest", "host", 1000, "/"),
         URIVector("amqp://bob:dobbs@foo.bar:5678/private", "bob", "dobbs", "foo.bar", 5678, "private"),
-        URIVector("amqp://foo.bar:5672/", "guest", "guest", "foo.bar", 5672, ""),
-        URIVector("amqps://foo.bar:5671/", "guest", "guest", "foo.bar", 5671, ""),
+        URIVector("amqp://foo.bar:5672/", "guest", "guest", "foo.bar", 5672, "/"),
+        URIVector("amqps://foo.bar:5671/", "guest", "guest", "foo.bar", 5671, "/"),
     ]
 
     static let ours: [URIVector] = [
@@ -101,7 +100,7 @@ struct AMQPURITests {
         URIVector("amqp://user@host/a%40b", "user", "guest", "host", 5672, "a@b"),
         URIVector("amqp://host:00065535", "guest", "guest", "host", 65535, "/"),
         URIVector("amqp://host?", "guest", "guest", "host", 5672, "/"),
-        URIVector("amqp://host/?", "guest", "guest", "host", 5672, ""),
+        URIVector("amqp://host/?", "guest", "guest", "host", 5672, "/"),
         URIVector("amqp://[::ffff:10.0.0.1]:1", "guest", "guest", "::ffff:10.0.0.1", 1, "/"),
     ]
 

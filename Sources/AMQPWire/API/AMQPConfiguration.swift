@@ -3,14 +3,17 @@
 /// | property | unit | default | 0 means |
 /// |---|---|---|---|
 /// | `limits.channelMax` | channels | 2,047 | what the broker says |
-/// | `limits.frameMax` | octets | 131,072 | what the broker says |
-/// | `limits.heartbeat` | seconds | 60 | what the broker says |
-/// | `connectTimeout` | duration | 30 s | |
-/// | `callTimeout` | duration | 30 s | |
-/// | `confirmTimeout` | duration | 30 s | |
-/// | `highWaterMark` | octets | 1 MiB | |
-/// | `deliveryHighWaterMark` | octets | 64 MiB | |
-/// | `maxMessageSize` | octets | 512 MiB | |
+/// | `limits.frameMax` | bytes | 131,072 | what the broker says |
+/// | `limits.heartbeat` | seconds | 60; nil is what the broker says | no heartbeats |
+/// | `initialFrameMax` | bytes | what the broker's version has | no limit |
+/// | `connectTimeout` | duration | 30 s | refused |
+/// | `callTimeout` | duration | 30 s | refused |
+/// | `confirmTimeout` | duration | 30 s | refused |
+/// | `highWaterMark` | bytes | 1 MiB | refused |
+/// | `deliveryHighWaterMark` | bytes | 64 MiB | refused |
+/// | `maxMessageSize` | bytes | 512 MiB | refused |
+///
+/// What is refused fails the connect with the code `invalidArgument`, before anything is opened.
 public struct AMQPConfiguration: Sendable {
     /// Pauses and patience of recovery.
     public struct Recovery: Hashable, Sendable {
@@ -57,6 +60,10 @@ public struct AMQPConfiguration: Sendable {
     public var connectionName: String?
     /// What this side proposes; a URI's parameters take precedence.
     public var limits = AMQPConnectionLimits()
+    /// Bytes in the largest frame that the broker takes before a size is agreed on, which the login has to fit into: one with a
+    /// long token or long client properties may not. nil: 4,096 for RabbitMQ up to 4.0, 8,192 since 4.1, which is what its
+    /// setting `initial_frame_max` has by default; no limit for other brokers. 0: no limit.
+    public var initialFrameMax: UInt32?
     /// The ways to log in, the preferred one first; a URI's parameters take precedence.
     public var mechanisms: [AMQPSASLMechanism] = [.plain, .amqplain]
     /// More of what the broker shows of this client.
@@ -98,5 +105,32 @@ public struct AMQPConfiguration: Sendable {
         } catch {
             throw AMQPError(.invalidArgument, "the broker's address cannot be read: \(error)")
         }
+    }
+}
+
+extension AMQPConfiguration {
+    /// - Throws: ``AMQPError`` with the code `invalidArgument`, naming the property that cannot be used.
+    func validate() throws(AMQPError) {
+        guard !brokers.isEmpty else { throw AMQPError(.invalidArgument, "the configuration names no broker") }
+        for (name, value) in [
+            ("connectTimeout", connectTimeout), ("callTimeout", callTimeout), ("confirmTimeout", confirmTimeout),
+        ] {
+            guard value > .zero else { throw Self.unusable(name, "\(value)", "has to be longer than nothing") }
+        }
+        for (name, value) in [
+            ("highWaterMark", highWaterMark), ("deliveryHighWaterMark", deliveryHighWaterMark),
+            ("maxMessageSize", maxMessageSize),
+        ] {
+            guard value > 0 else { throw Self.unusable(name, "\(value)", "has to be at least 1 byte") }
+        }
+        if let recovery {
+            for (name, value) in [("firstPause", recovery.firstPause), ("longestPause", recovery.longestPause)] {
+                guard value >= .zero else { throw Self.unusable("recovery.\(name)", "\(value)", "cannot be negative") }
+            }
+        }
+    }
+
+    private static func unusable(_ name: String, _ value: String, _ rule: String) -> AMQPError {
+        AMQPError(.invalidArgument, "\(name) is \(value): it \(rule)", remedy: "leave it out for its default")
     }
 }

@@ -115,7 +115,7 @@ private struct ScriptedBroker: ~Copyable {
         switch method {
         case .connectionStartOk:
             .connectionTune(
-                .init(channelMax: limits.channelMax, frameMax: limits.frameMax, heartbeat: limits.heartbeat)
+                .init(channelMax: limits.channelMax, frameMax: limits.frameMax, heartbeat: limits.heartbeat ?? 0)
             )
         case .connectionOpen: .connectionOpenOk(.init())
         case .channelOpen: .channelOpenOk(.init())

@@ -48,7 +48,8 @@ extension AMQPURI {
             heartbeat = number
         case .connectionTimeout:
             guard let number = Self.number(value, as: UInt32.self) else { return false }
-            connectionTimeout = .milliseconds(Int64(number))
+            // Other clients wait for ever then; nobody means that no time is allowed.
+            connectionTimeout = number == 0 ? nil : .milliseconds(Int64(number))
         case .channelMax:
             guard let number = Self.number(value, as: UInt16.self) else { return false }
             channelMax = number

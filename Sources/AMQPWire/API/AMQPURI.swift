@@ -7,7 +7,7 @@
 /// | written | means |
 /// |---|---|
 /// | `amqp://host` | the vhost `/` |
-/// | `amqp://host/` | the vhost whose name is empty, as the specification has it |
+/// | `amqp://host/` | the vhost `/`; the specification has an empty name here, which can be set as a property |
 /// | `amqp://host/%2F` | the vhost `/` |
 /// | `amqp://` | `guest`, `guest`, `localhost`, 5672, `/` |
 /// | `amqp://user@host` | the password `guest` |
@@ -60,7 +60,8 @@ public struct AMQPURI: Hashable, Sendable {
 
     /// `heartbeat`: the interval to propose, in seconds; 0 turns heartbeats off. `nil`: not given.
     public var heartbeat: UInt16?
-    /// `connection_timeout`: how long to wait for the TCP connection; written in milliseconds. `nil`: not given.
+    /// `connection_timeout`: how long resolving, connecting, TLS and login may take together; written in milliseconds. `nil`:
+    /// not given, and 0 means the same.
     public var connectionTimeout: Duration?
     /// `channel_max`: the number of channels to propose; 0 means no limit of our own. `nil`: not given.
     public var channelMax: UInt16?

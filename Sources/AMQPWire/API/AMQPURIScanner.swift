@@ -77,6 +77,8 @@ extension AMQPURIScanner {
         if let slash = first(in: segment, where: { $0 == UInt8(ascii: "/") }) {
             throw AMQPURIError(.severalPathSegments, offset: slash)
         }
+        // As in tutorials, Go and amqplib. The specification has an empty name here, which no virtual host has.
+        if segment.isEmpty { return }
         uri.vhost = try decoded(segment)
         guard uri.vhost.utf8.count <= 255 else { throw AMQPURIError(.vhostTooLong, offset: segment.lowerBound) }
     }

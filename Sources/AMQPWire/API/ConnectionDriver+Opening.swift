@@ -21,9 +21,7 @@ extension ConnectionDriver {
 
     /// Tries the brokers in turn; throws the last failure, or the first that will not go away by itself.
     func openAny() async throws(AMQPError) {
-        guard !configuration.brokers.isEmpty else {
-            throw AMQPError(.invalidArgument, "the configuration names no broker")
-        }
+        try configuration.validate()
         var failures: [AMQPError] = []
         for broker in configuration.brokers {
             do throws(AMQPError) {
@@ -43,7 +41,8 @@ extension ConnectionDriver {
 
     /// Connects to one broker, and has the handshake done within the deadline.
     private func open(_ broker: AMQPURI) async throws(AMQPError) {
-        let deadline = deadline(broker.connectionTimeout ?? configuration.connectTimeout)
+        let allowed = broker.connectionTimeout.flatMap { $0 > .zero ? $0 : nil } ?? configuration.connectTimeout
+        let deadline = deadline(allowed)
         var options = try configuration.options(for: broker)
         if let secret = state.withLock({ $0.freshSecret }) { options.handshake.credentials.password = secret }
         let stream: ByteStream
@@ -162,9 +161,10 @@ extension AMQPConfiguration {
         options.handshake.limits.channelMax = broker.channelMax ?? limits.channelMax
         options.handshake.limits.frameMax = broker.frameMax ?? limits.frameMax
         options.handshake.limits.heartbeat = broker.heartbeat ?? limits.heartbeat
-        options.handshake.mechanisms = try broker.mechanisms ?? mechanisms
+        options.handshake.mechanisms = try broker.mechanisms(among: mechanisms)
         for entry in clientProperties.entries { options.handshake.clientProperties[entry.key] = entry.value }
         if let connectionName { options.handshake.clientProperties["connection_name"] = AMQPFieldValue(connectionName) }
+        options.handshake.initialFrameMax = initialFrameMax
         options.maxBodySize = maxMessageSize
         options.highWaterMark = highWaterMark
         options.peer = broker.host.contains(":") ? "[\(broker.host)]:\(broker.port)" : "\(broker.host):\(broker.port)"

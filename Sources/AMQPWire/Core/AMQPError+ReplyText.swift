@@ -70,7 +70,7 @@ extension AMQPError.Reply {
         } else if let name = words.text(between: "negotiated ", and: " = ") {
             kind = .limitsRefused
             limit = words.number(after: "value (")
-            argument = Argument(name: name, received: words.number(after: " = ").map { "\($0)" })
+            argument = Argument(name: name, received: words.text(between: " = ", and: " is "))
         } else {
             return false
         }

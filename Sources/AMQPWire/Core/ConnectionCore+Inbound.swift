@@ -138,7 +138,7 @@ extension ConnectionCore {
             // RabbitMQ tolerates frames that are a little too large, and some brokers send them.
             let (tolerated, isBeyond) = limits.frameMax.addingReportingOverflow(8)
             decoder.limits.frameSize = limits.frameMax == 0 || isBeyond ? 0 : tolerated
-            heartbeat = HeartbeatMonitor(seconds: limits.heartbeat, now: now)
+            heartbeat = HeartbeatMonitor(seconds: limits.heartbeat ?? 0, now: now)
         }
         for method in methods {
             do throws(AMQPWireError) {

@@ -215,15 +215,7 @@ extension ConnectionCore {
     mutating func transportEnded(_ reason: AMQPError) {
         switch phase {
         case .handshaking(let handshake, _) where handshake.stage == .login && reason.code == .connectionLost:
-            ended(
-                AMQPError(
-                    .loginRefused,
-                    "the broker \(options.peer) hung up on the login of user "
-                        + "'\(options.handshake.credentials.user)' (\(reason.message))",
-                    remedy: "check user and password",
-                    errno: reason.errno
-                )
-            )
+            ended(handshake.hungUp(reason, peer: options.peer))
         case .handshaking(let handshake, _) where handshake.stage == .greeting && reason.code == .connectionLost:
             var reason = reason
             reason.message += " instead of a greeting"

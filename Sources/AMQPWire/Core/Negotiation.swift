@@ -1,17 +1,19 @@
 /// The limits that both sides of a connection keep.
 ///
-/// Zero means "no limit" for channels and frames, and "off" for heartbeats; where one side says zero the other's number
-/// holds, else the smaller. Source: AMQP 0-9-1 reference, sections 1.4.2.5 and 1.4.2.6; clients and brokers agree on it.
+/// Zero means "no limit" for channels and frames, and where one side says zero the other's number holds, else the smaller.
+/// Heartbeats are the client's decision: the smaller number, none if it says 0. Source: AMQP 0-9-1 reference, sections 1.4.2.5
+/// and 1.4.2.6.
 public struct AMQPConnectionLimits: Hashable, Sendable {
     /// Channels open at once, 1 to 65,535. RabbitMQ proposes 2,047.
     public var channelMax: UInt16
-    /// Octets in a whole frame; 0 sets no limit.
+    /// Bytes in a whole frame; 0 sets no limit.
     public var frameMax: UInt32
-    /// Seconds between heartbeats; 0 turns them off.
-    public var heartbeat: UInt16
+    /// Seconds between heartbeats; 0 turns them off, nil takes what the broker proposes. Of limits that are agreed on it is
+    /// never nil.
+    public var heartbeat: UInt16?
 
     /// What this side proposes. RabbitMQ 4.1 and later refuse a `frameMax` under 8,192.
-    public init(channelMax: UInt16 = 2_047, frameMax: UInt32 = 131_072, heartbeat: UInt16 = 60) {
+    public init(channelMax: UInt16 = 2_047, frameMax: UInt32 = 131_072, heartbeat: UInt16? = 60) {
         self.channelMax = channelMax
         self.frameMax = frameMax
         self.heartbeat = heartbeat
@@ -25,7 +27,7 @@ public struct AMQPConnectionLimits: Hashable, Sendable {
         AMQPConnectionLimits(
             channelMax: Self.smaller(channelMax, tune.channelMax).nonZero ?? .max,
             frameMax: Self.smaller(frameMax, tune.frameMax),
-            heartbeat: Self.smaller(heartbeat, tune.heartbeat)
+            heartbeat: heartbeat.map { $0 == 0 ? 0 : Self.smaller($0, tune.heartbeat) } ?? tune.heartbeat
         )
     }
 

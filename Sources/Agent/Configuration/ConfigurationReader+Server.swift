@@ -32,8 +32,7 @@ extension ConfigurationReader {
         }
     }
 
-    /// The brokers that a URL or several name. One that ends in `/` means the vhost `/`, as psistats has always documented
-    /// it.
+    /// The brokers that a URL or several name.
     ///
     /// - Parameters:
     ///   - directory: what relative names of certificates and keys count from.
@@ -46,9 +45,6 @@ extension ConfigurationReader {
         let files = [\AMQPURI.caCertificateFile, \AMQPURI.certificateFile, \AMQPURI.keyFile]
         let brokers = try AMQPURI.list(text).map { broker in
             var broker = broker
-            if broker.vhost.isEmpty { broker.vhost = "/" }
-            // No connection is made in no time.
-            if broker.connectionTimeout == .zero { broker.connectionTimeout = nil }
             for file in files { broker[keyPath: file] = broker[keyPath: file]?.absolute(from: directory) }
             return broker
         }

@@ -63,7 +63,7 @@ private struct Replay {
         for frame in try Self.frames(recording.client) {
             switch frame.payload {
             case .method(.connectionStartOk(let startOk)):
-                let mechanism = AMQPSASLMechanism(rawValue: startOk.mechanism.string)
+                let mechanism = AMQPSASLMechanism.known.first { $0.name == startOk.mechanism.string }
                 options.handshake.mechanisms = [mechanism ?? .plain]
                 let parts = startOk.response.octets.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
                 if mechanism == .plain, parts.count == 2 {

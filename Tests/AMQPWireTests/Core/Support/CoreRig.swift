@@ -29,7 +29,7 @@ final class CoreRig {
     static func options(_ change: (inout ConnectionCore.Options) -> Void = { _ in }) -> ConnectionCore.Options {
         var options = ConnectionCore.Options()
         options.peer = "broker:5672"
-        options.handshake.limits.heartbeat = 0
+        options.handshake.limits.heartbeat = nil
         change(&options)
         return options
     }
