@@ -71,7 +71,7 @@ struct RobustnessTests {
             #expect(longer.frames.map(\.payload) == [golden.payload])
             #expect(longer.frames.map(\.notes) == [[.trailingOctets(1)]])
             #expect(shorter.frames == [])
-            guard case .truncated = try #require(shorter.error).code else {
+            guard case .truncated = try #require(shorter.error).code.kind else {
                 Issue.record("refused for another reason: \(String(describing: shorter.error))")
                 return
             }

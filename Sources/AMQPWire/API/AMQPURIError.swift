@@ -14,51 +14,84 @@ public struct AMQPURIError: Error, Hashable, Sendable {
     }
 
     /// The ways in which a text fails to be an AMQP URI.
-    public enum Reason: Hashable, Sendable {
+    public struct Reason: Hashable, Sendable {
+        enum Kind: Hashable, Sendable {
+            case empty
+            case unknownScheme
+            case whitespace
+            case nul
+            case controlCharacter
+            case fragment
+            case badEscape
+            case notUTF8
+            case severalUserInfos
+            case userInfoAfterHost
+            case badHost
+            case badIPv6Address
+            case severalColons
+            case emptyHost
+            case severalHosts
+            case emptyPort
+            case portNotNumber
+            case portOutOfRange
+            case severalPathSegments
+            case vhostTooLong
+            case repeatedParameter(AMQPURI.Parameter)
+            case badParameter(AMQPURI.Parameter)
+        }
+
+        let kind: Kind
+
+        private init(_ kind: Kind) { self.kind = kind }
+
         /// The text holds nothing.
-        case empty
+        public static var empty: Reason { Reason(.empty) }
         /// The text does not start with `amqp://` or `amqps://`.
-        case unknownScheme
+        public static var unknownScheme: Reason { Reason(.unknownScheme) }
         /// A blank, tab or line end inside the URI.
-        case whitespace
+        public static var whitespace: Reason { Reason(.whitespace) }
         /// A NUL, raw or as `%00`: neither SASL PLAIN nor a host name can carry it.
-        case nul
+        public static var nul: Reason { Reason(.nul) }
         /// Another control character.
-        case controlCharacter
+        public static var controlCharacter: Reason { Reason(.controlCharacter) }
         /// A `#`: AMQP URIs have no fragment.
-        case fragment
+        public static var fragment: Reason { Reason(.fragment) }
         /// A `%` that two hexadecimal digits do not follow.
-        case badEscape
+        public static var badEscape: Reason { Reason(.badEscape) }
         /// Percent escapes whose bytes are not UTF-8.
-        case notUTF8
+        public static var notUTF8: Reason { Reason(.notUTF8) }
         /// More than one unescaped `@` before the path.
-        case severalUserInfos
+        public static var severalUserInfos: Reason { Reason(.severalUserInfos) }
         /// An `@` in the path or query of a URI that has no user part: a password with an unescaped `/` or `?`.
-        case userInfoAfterHost
+        public static var userInfoAfterHost: Reason { Reason(.userInfoAfterHost) }
         /// A character that no host name or address has.
-        case badHost
+        public static var badHost: Reason { Reason(.badHost) }
         /// `[` without `]`, text beside the brackets, or something else than an IPv6 address between them.
-        case badIPv6Address
+        public static var badIPv6Address: Reason { Reason(.badIPv6Address) }
         /// An IPv6 address without brackets, or several ports.
-        case severalColons
+        public static var severalColons: Reason { Reason(.severalColons) }
         /// One of several hosts is empty.
-        case emptyHost
+        public static var emptyHost: Reason { Reason(.emptyHost) }
         /// Several hosts where one is wanted.
-        case severalHosts
+        public static var severalHosts: Reason { Reason(.severalHosts) }
         /// A colon without a port behind it.
-        case emptyPort
+        public static var emptyPort: Reason { Reason(.emptyPort) }
         /// A port that is not a decimal number.
-        case portNotNumber
+        public static var portNotNumber: Reason { Reason(.portNotNumber) }
         /// A port outside 1...65535.
-        case portOutOfRange
+        public static var portOutOfRange: Reason { Reason(.portOutOfRange) }
         /// More than one path segment.
-        case severalPathSegments
+        public static var severalPathSegments: Reason { Reason(.severalPathSegments) }
         /// A vhost of more than 255 bytes, which no AMQP short string holds.
-        case vhostTooLong
+        public static var vhostTooLong: Reason { Reason(.vhostTooLong) }
         /// A query parameter given twice. `auth_mechanism` alone may repeat.
-        case repeatedParameter(AMQPURI.Parameter)
+        public static func repeatedParameter(_ parameter: AMQPURI.Parameter) -> Reason {
+            Reason(.repeatedParameter(parameter))
+        }
         /// A query parameter whose value is outside what `AMQPURI.Parameter` says of it.
-        case badParameter(AMQPURI.Parameter)
+        public static func badParameter(_ parameter: AMQPURI.Parameter) -> Reason {
+            Reason(.badParameter(parameter))
+        }
     }
 }
 
@@ -72,7 +105,7 @@ extension AMQPURIError: CustomStringConvertible {
 extension AMQPURIError.Reason: CustomStringConvertible {
     /// What is wrong and what to write instead.
     public var description: String {
-        switch self {
+        switch kind {
         case .empty: "the URL is empty: write amqp://user:password@host:5672/vhost"
         case .unknownScheme: "the URL has to start with amqp:// or amqps://"
         case .whitespace: "a blank in the URL: write it as %20"

@@ -67,9 +67,13 @@ public struct AMQPPublishReceipt: Sendable {
 
 /// A message of a batch.
 public struct AMQPOutgoingMessage: Sendable {
+    /// The body, in bytes that only its reader understands.
     public var body: [UInt8]
+    /// The name of the exchange; empty for the default one, which routes by the name of the queue.
     public var exchange: String
+    /// What the exchange routes by, at most 255 bytes.
     public var routingKey: String
+    /// The message's properties and headers.
     public var properties: AMQPProperties
 
     /// A message for an exchange.

@@ -6,9 +6,13 @@ public struct AMQPFrame: Hashable, Sendable {
     public enum Payload: Hashable, Sendable {
         /// The protocol header that opens a stream: major, minor and revision, 0, 9 and 1.
         case protocolHeader(major: UInt8, minor: UInt8, revision: UInt8)
+        /// A method.
         case method(AMQPMethod)
+        /// The size and the properties of a message.
         case header(AMQPContentHeader)
+        /// A piece of a message's body.
         case body([UInt8])
+        /// Nothing: a sign of life.
         case heartbeat
     }
 

@@ -2,69 +2,133 @@
 ///
 /// Each case carries a struct of its own; the structs stand in `Methods/`, one file a class.
 public enum AMQPMethod: Hashable, Sendable {
+    /// `connection.start`
     case connectionStart(ConnectionStart)
+    /// `connection.start-ok`
     case connectionStartOk(ConnectionStartOk)
+    /// `connection.secure`
     case connectionSecure(ConnectionSecure)
+    /// `connection.secure-ok`
     case connectionSecureOk(ConnectionSecureOk)
+    /// `connection.tune`
     case connectionTune(ConnectionTune)
+    /// `connection.tune-ok`
     case connectionTuneOk(ConnectionTuneOk)
+    /// `connection.open`
     case connectionOpen(ConnectionOpen)
+    /// `connection.open-ok`
     case connectionOpenOk(ConnectionOpenOk)
+    /// `connection.close`
     case connectionClose(ConnectionClose)
+    /// `connection.close-ok`
     case connectionCloseOk(ConnectionCloseOk)
+    /// `connection.blocked`
     case connectionBlocked(ConnectionBlocked)
+    /// `connection.unblocked`
     case connectionUnblocked(ConnectionUnblocked)
+    /// `connection.update-secret`
     case connectionUpdateSecret(ConnectionUpdateSecret)
+    /// `connection.update-secret-ok`
     case connectionUpdateSecretOk(ConnectionUpdateSecretOk)
+    /// `channel.open`
     case channelOpen(ChannelOpen)
+    /// `channel.open-ok`
     case channelOpenOk(ChannelOpenOk)
+    /// `channel.flow`
     case channelFlow(ChannelFlow)
+    /// `channel.flow-ok`
     case channelFlowOk(ChannelFlowOk)
+    /// `channel.close`
     case channelClose(ChannelClose)
+    /// `channel.close-ok`
     case channelCloseOk(ChannelCloseOk)
+    /// `exchange.declare`
     case exchangeDeclare(ExchangeDeclare)
+    /// `exchange.declare-ok`
     case exchangeDeclareOk(ExchangeDeclareOk)
+    /// `exchange.delete`
     case exchangeDelete(ExchangeDelete)
+    /// `exchange.delete-ok`
     case exchangeDeleteOk(ExchangeDeleteOk)
+    /// `exchange.bind`
     case exchangeBind(ExchangeBind)
+    /// `exchange.bind-ok`
     case exchangeBindOk(ExchangeBindOk)
+    /// `exchange.unbind`
     case exchangeUnbind(ExchangeUnbind)
+    /// `exchange.unbind-ok`
     case exchangeUnbindOk(ExchangeUnbindOk)
+    /// `queue.declare`
     case queueDeclare(QueueDeclare)
+    /// `queue.declare-ok`
     case queueDeclareOk(QueueDeclareOk)
+    /// `queue.bind`
     case queueBind(QueueBind)
+    /// `queue.bind-ok`
     case queueBindOk(QueueBindOk)
+    /// `queue.unbind`
     case queueUnbind(QueueUnbind)
+    /// `queue.unbind-ok`
     case queueUnbindOk(QueueUnbindOk)
+    /// `queue.purge`
     case queuePurge(QueuePurge)
+    /// `queue.purge-ok`
     case queuePurgeOk(QueuePurgeOk)
+    /// `queue.delete`
     case queueDelete(QueueDelete)
+    /// `queue.delete-ok`
     case queueDeleteOk(QueueDeleteOk)
+    /// `basic.qos`
     case basicQos(BasicQos)
+    /// `basic.qos-ok`
     case basicQosOk(BasicQosOk)
+    /// `basic.consume`
     case basicConsume(BasicConsume)
+    /// `basic.consume-ok`
     case basicConsumeOk(BasicConsumeOk)
+    /// `basic.cancel`
     case basicCancel(BasicCancel)
+    /// `basic.cancel-ok`
     case basicCancelOk(BasicCancelOk)
+    /// `basic.publish`
     case basicPublish(BasicPublish)
+    /// `basic.return`
     case basicReturn(BasicReturn)
+    /// `basic.deliver`
     case basicDeliver(BasicDeliver)
+    /// `basic.get`
     case basicGet(BasicGet)
+    /// `basic.get-ok`
     case basicGetOk(BasicGetOk)
+    /// `basic.get-empty`
     case basicGetEmpty(BasicGetEmpty)
+    /// `basic.ack`
     case basicAck(BasicAck)
+    /// `basic.reject`
     case basicReject(BasicReject)
+    /// `basic.recover-async`
     case basicRecoverAsync(BasicRecoverAsync)
+    /// `basic.recover`
     case basicRecover(BasicRecover)
+    /// `basic.recover-ok`
     case basicRecoverOk(BasicRecoverOk)
+    /// `basic.nack`
     case basicNack(BasicNack)
+    /// `tx.select`
     case txSelect(TxSelect)
+    /// `tx.select-ok`
     case txSelectOk(TxSelectOk)
+    /// `tx.commit`
     case txCommit(TxCommit)
+    /// `tx.commit-ok`
     case txCommitOk(TxCommitOk)
+    /// `tx.rollback`
     case txRollback(TxRollback)
+    /// `tx.rollback-ok`
     case txRollbackOk(TxRollbackOk)
+    /// `confirm.select`
     case confirmSelect(ConfirmSelect)
+    /// `confirm.select-ok`
     case confirmSelectOk(ConfirmSelectOk)
 }
 

@@ -4,37 +4,85 @@
 /// frame that was being written; nothing of that frame, or of the message it belongs to, is left in the output.
 public struct AMQPWireError: Error, Hashable, Sendable {
     /// What is wrong.
-    public enum Code: Hashable, Sendable {
+    public struct Code: Hashable, Sendable {
+        enum Kind: Hashable, Sendable {
+            case unsupportedProtocol([UInt8])
+            case unknownFrameType(UInt8)
+            case frameTooLarge(size: UInt64, limit: UInt64)
+            case missingFrameEnd(UInt8)
+            case heartbeatWithPayload(size: UInt64)
+            case heartbeatOnChannel(UInt16)
+            case unknownMethod(classID: UInt16, methodID: UInt16)
+            case unknownContentClass(UInt16)
+            case truncated(needed: UInt64, available: UInt64)
+            case unknownValueType(UInt8)
+            case nestingTooDeep(limit: Int)
+            case tableTooLarge(size: UInt64, limit: Int)
+            case shortStringTooLong(octets: Int)
+            case nameContainsNUL
+            case tooManyPropertyFlags
+        }
+
+        let kind: Kind
+
+        private init(_ kind: Kind) { self.kind = kind }
+
         /// The stream does not start with a protocol header of version 0-9-1; the octets are what came instead.
-        case unsupportedProtocol([UInt8])
+        public static func unsupportedProtocol(_ octets: [UInt8]) -> Code {
+            Code(.unsupportedProtocol(octets))
+        }
         /// No such frame type; the types are 1, 2, 3 and 8.
-        case unknownFrameType(UInt8)
+        public static func unknownFrameType(_ number: UInt8) -> Code {
+            Code(.unknownFrameType(number))
+        }
         /// A frame of `size` octets where `limit` was agreed, the 8 around the payload included.
-        case frameTooLarge(size: UInt64, limit: UInt64)
+        public static func frameTooLarge(size: UInt64, limit: UInt64) -> Code {
+            Code(.frameTooLarge(size: size, limit: limit))
+        }
         /// The octet after the payload is not 0xCE.
-        case missingFrameEnd(UInt8)
+        public static func missingFrameEnd(_ number: UInt8) -> Code {
+            Code(.missingFrameEnd(number))
+        }
         /// A heartbeat has no payload.
-        case heartbeatWithPayload(size: UInt64)
+        public static func heartbeatWithPayload(size: UInt64) -> Code {
+            Code(.heartbeatWithPayload(size: size))
+        }
         /// A heartbeat belongs to channel 0.
-        case heartbeatOnChannel(UInt16)
+        public static func heartbeatOnChannel(_ number: UInt16) -> Code {
+            Code(.heartbeatOnChannel(number))
+        }
         /// No method has this pair of ids.
-        case unknownMethod(classID: UInt16, methodID: UInt16)
+        public static func unknownMethod(classID: UInt16, methodID: UInt16) -> Code {
+            Code(.unknownMethod(classID: classID, methodID: methodID))
+        }
         /// Content belongs to class basic (60).
-        case unknownContentClass(UInt16)
+        public static func unknownContentClass(_ number: UInt16) -> Code {
+            Code(.unknownContentClass(number))
+        }
         /// A field needs more octets than its payload or table has left.
-        case truncated(needed: UInt64, available: UInt64)
+        public static func truncated(needed: UInt64, available: UInt64) -> Code {
+            Code(.truncated(needed: needed, available: available))
+        }
         /// No such type of table value.
-        case unknownValueType(UInt8)
+        public static func unknownValueType(_ number: UInt8) -> Code {
+            Code(.unknownValueType(number))
+        }
         /// Tables and arrays are nested deeper than the limit.
-        case nestingTooDeep(limit: Int)
+        public static func nestingTooDeep(limit: Int) -> Code {
+            Code(.nestingTooDeep(limit: limit))
+        }
         /// A table or array is larger than the limit.
-        case tableTooLarge(size: UInt64, limit: Int)
+        public static func tableTooLarge(size: UInt64, limit: Int) -> Code {
+            Code(.tableTooLarge(size: size, limit: limit))
+        }
         /// A short string holds 255 octets at the most.
-        case shortStringTooLong(octets: Int)
+        public static func shortStringTooLong(octets: Int) -> Code {
+            Code(.shortStringTooLong(octets: octets))
+        }
         /// A name may not contain the octet 0.
-        case nameContainsNUL
+        public static var nameContainsNUL: Code { Code(.nameContainsNUL) }
         /// The property flags go on for more words than any class has.
-        case tooManyPropertyFlags
+        public static var tooManyPropertyFlags: Code { Code(.tooManyPropertyFlags) }
     }
 
     /// What is wrong.
@@ -53,7 +101,7 @@ public struct AMQPWireError: Error, Hashable, Sendable {
 
     /// The reply code with which a peer answers such a fault. Source: AMQP 0-9-1 reference, section 1.1.
     public var replyCode: UInt16 {
-        switch code {
+        switch code.kind {
         case .unsupportedProtocol, .unknownFrameType, .frameTooLarge, .missingFrameEnd, .heartbeatWithPayload: 501
         case .heartbeatOnChannel: 505
         case .unknownMethod: 503
@@ -71,7 +119,7 @@ extension AMQPWireError: CustomStringConvertible {
 
     /// The fault in words, without its place.
     public var reason: String {
-        switch code {
+        switch code.kind {
         case .unsupportedProtocol(let octets):
             "not AMQP 0-9-1: the stream starts with \(hexadecimal(octets))"
         case .unknownFrameType(let type):

@@ -12,6 +12,7 @@ public struct AMQPWireField: Hashable, Sendable {
         case text(AMQPText)
         /// A long string that holds a credential.
         case secret(AMQPSecret)
+        /// A field table.
         case table(AMQPTable)
         /// Which properties follow.
         case flags(UInt16)

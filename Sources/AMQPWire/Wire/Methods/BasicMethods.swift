@@ -12,6 +12,7 @@ extension AMQPMethod {
         /// For the whole channel, instead of each consumer started from here on (as RabbitMQ reads it).
         public var global: Bool
 
+        /// The method with these fields; what is left out is empty, 0 or off.
         public init(prefetchSize: UInt32 = 0, prefetchCount: UInt16 = 0, global: Bool = false) {
             self.prefetchSize = prefetchSize
             self.prefetchCount = prefetchCount
@@ -30,6 +31,7 @@ extension AMQPMethod {
     public struct BasicQosOk: MethodPayload {
         public static let id = AMQPMethodID.basicQosOk
 
+        /// The method, which has no fields.
         public init() {}
 
         mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {}
@@ -57,6 +59,7 @@ extension AMQPMethod {
         /// Further settings, such as `x-message-ttl`.
         public var arguments: AMQPTable
 
+        /// The method with these fields; what is left out is empty, 0 or off.
         public init(
             reserved1: UInt16 = 0,
             queue: AMQPText = "",
@@ -96,6 +99,7 @@ extension AMQPMethod {
         /// Name of the consumer on its channel.
         public var consumerTag: AMQPText
 
+        /// The method with these fields; what is left out is empty, 0 or off.
         public init(consumerTag: AMQPText = "") {
             self.consumerTag = consumerTag
         }
@@ -115,6 +119,7 @@ extension AMQPMethod {
         /// Send no answer.
         public var noWait: Bool
 
+        /// The method with these fields; what is left out is empty, 0 or off.
         public init(consumerTag: AMQPText = "", noWait: Bool = false) {
             self.consumerTag = consumerTag
             self.noWait = noWait
@@ -133,6 +138,7 @@ extension AMQPMethod {
         /// Name of the consumer on its channel.
         public var consumerTag: AMQPText
 
+        /// The method with these fields; what is left out is empty, 0 or off.
         public init(consumerTag: AMQPText = "") {
             self.consumerTag = consumerTag
         }
@@ -157,6 +163,7 @@ extension AMQPMethod {
         /// Return the message if no consumer takes it at once. RabbitMQ closes the connection (540).
         public var immediate: Bool
 
+        /// The method with these fields; what is left out is empty, 0 or off.
         public init(
             reserved1: UInt16 = 0,
             exchange: AMQPText = "",
@@ -194,6 +201,7 @@ extension AMQPMethod {
         /// Routing key.
         public var routingKey: AMQPText
 
+        /// The method with these fields; what is left out is empty, 0 or off.
         public init(
             replyCode: UInt16 = 0,
             replyText: AMQPText = "",
@@ -229,6 +237,7 @@ extension AMQPMethod {
         /// Routing key.
         public var routingKey: AMQPText
 
+        /// The method with these fields; what is left out is empty, 0 or off.
         public init(
             consumerTag: AMQPText = "",
             deliveryTag: UInt64 = 0,
@@ -264,6 +273,7 @@ extension AMQPMethod {
         /// Deliveries need no acknowledgement.
         public var noAck: Bool
 
+        /// The method with these fields; what is left out is empty, 0 or off.
         public init(reserved1: UInt16 = 0, queue: AMQPText = "", noAck: Bool = false) {
             self.reserved1 = reserved1
             self.queue = queue
@@ -292,6 +302,7 @@ extension AMQPMethod {
         /// Messages in the queue.
         public var messageCount: UInt32
 
+        /// The method with these fields; what is left out is empty, 0 or off.
         public init(
             deliveryTag: UInt64 = 0,
             redelivered: Bool = false,
@@ -322,6 +333,7 @@ extension AMQPMethod {
         /// Reserved; kept as it came.
         public var reserved1: AMQPText
 
+        /// The method with these fields; what is left out is empty, 0 or off.
         public init(reserved1: AMQPText = "") {
             self.reserved1 = reserved1
         }
@@ -341,6 +353,7 @@ extension AMQPMethod {
         /// All up to and including the tag.
         public var multiple: Bool
 
+        /// The method with these fields; what is left out is empty, 0 or off.
         public init(deliveryTag: UInt64 = 0, multiple: Bool = false) {
             self.deliveryTag = deliveryTag
             self.multiple = multiple
@@ -361,6 +374,7 @@ extension AMQPMethod {
         /// Put back into the queue instead of dropped.
         public var requeue: Bool
 
+        /// The method with these fields; what is left out is empty, 0 or off.
         public init(deliveryTag: UInt64 = 0, requeue: Bool = false) {
             self.deliveryTag = deliveryTag
             self.requeue = requeue
@@ -380,6 +394,7 @@ extension AMQPMethod {
         /// Put back into the queue instead of dropped.
         public var requeue: Bool
 
+        /// The method with these fields; what is left out is empty, 0 or off.
         public init(requeue: Bool = false) {
             self.requeue = requeue
         }
@@ -396,6 +411,7 @@ extension AMQPMethod {
         /// Put back into the queue instead of dropped.
         public var requeue: Bool
 
+        /// The method with these fields; what is left out is empty, 0 or off.
         public init(requeue: Bool = false) {
             self.requeue = requeue
         }
@@ -410,6 +426,7 @@ extension AMQPMethod {
     public struct BasicRecoverOk: MethodPayload {
         public static let id = AMQPMethodID.basicRecoverOk
 
+        /// The method, which has no fields.
         public init() {}
 
         mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {}
@@ -427,6 +444,7 @@ extension AMQPMethod {
         /// Put back into the queue instead of dropped.
         public var requeue: Bool
 
+        /// The method with these fields; what is left out is empty, 0 or off.
         public init(deliveryTag: UInt64 = 0, multiple: Bool = false, requeue: Bool = false) {
             self.deliveryTag = deliveryTag
             self.multiple = multiple

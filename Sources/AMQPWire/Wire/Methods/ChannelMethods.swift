@@ -8,6 +8,7 @@ extension AMQPMethod {
         /// Reserved; kept as it came.
         public var reserved1: AMQPText
 
+        /// The method with these fields; what is left out is empty, 0 or off.
         public init(reserved1: AMQPText = "") {
             self.reserved1 = reserved1
         }
@@ -24,6 +25,7 @@ extension AMQPMethod {
         /// Reserved; kept as it came.
         public var reserved1: AMQPText
 
+        /// The method with these fields; what is left out is empty, 0 or off.
         public init(reserved1: AMQPText = "") {
             self.reserved1 = reserved1
         }
@@ -40,6 +42,7 @@ extension AMQPMethod {
         /// Whether content may be sent.
         public var active: Bool
 
+        /// The method with these fields; what is left out is empty, 0 or off.
         public init(active: Bool = false) {
             self.active = active
         }
@@ -56,6 +59,7 @@ extension AMQPMethod {
         /// Whether content may be sent.
         public var active: Bool
 
+        /// The method with these fields; what is left out is empty, 0 or off.
         public init(active: Bool = false) {
             self.active = active
         }
@@ -78,6 +82,7 @@ extension AMQPMethod {
         /// Method that caused the close, else 0.
         public var methodID: UInt16
 
+        /// The method with these fields; what is left out is empty, 0 or off.
         public init(replyCode: UInt16 = 0, replyText: AMQPText = "", classID: UInt16 = 0, methodID: UInt16 = 0) {
             self.replyCode = replyCode
             self.replyText = replyText
@@ -98,6 +103,7 @@ extension AMQPMethod {
     public struct ChannelCloseOk: MethodPayload {
         public static let id = AMQPMethodID.channelCloseOk
 
+        /// The method, which has no fields.
         public init() {}
 
         mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {}

@@ -8,6 +8,7 @@ extension AMQPMethod {
         /// Send no answer.
         public var nowait: Bool
 
+        /// The method with these fields; what is left out is empty, 0 or off.
         public init(nowait: Bool = false) {
             self.nowait = nowait
         }
@@ -22,6 +23,7 @@ extension AMQPMethod {
     public struct ConfirmSelectOk: MethodPayload {
         public static let id = AMQPMethodID.confirmSelectOk
 
+        /// The method, which has no fields.
         public init() {}
 
         mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {}

@@ -16,6 +16,7 @@ extension AMQPMethod {
         /// Message locales, separated by spaces.
         public var locales: AMQPText
 
+        /// The method with these fields; what is left out is empty, 0 or off.
         public init(
             versionMajor: UInt8 = 0,
             versionMinor: UInt8 = 9,
@@ -52,6 +53,7 @@ extension AMQPMethod {
         /// The message locale chosen.
         public var locale: AMQPText
 
+        /// The method with these fields; what is left out is empty, 0 or off.
         public init(
             clientProperties: AMQPTable = [:],
             mechanism: AMQPText = "PLAIN",
@@ -79,6 +81,7 @@ extension AMQPMethod {
         /// What the mechanism asks.
         public var challenge: AMQPSecret
 
+        /// The method with these fields; what is left out is empty, 0 or off.
         public init(challenge: AMQPSecret = AMQPSecret()) {
             self.challenge = challenge
         }
@@ -95,6 +98,7 @@ extension AMQPMethod {
         /// What the mechanism says; it holds the password.
         public var response: AMQPSecret
 
+        /// The method with these fields; what is left out is empty, 0 or off.
         public init(response: AMQPSecret = AMQPSecret()) {
             self.response = response
         }
@@ -115,6 +119,7 @@ extension AMQPMethod {
         /// Seconds between heartbeats; 0 turns them off.
         public var heartbeat: UInt16
 
+        /// The method with these fields; what is left out is empty, 0 or off.
         public init(channelMax: UInt16 = 0, frameMax: UInt32 = 0, heartbeat: UInt16 = 0) {
             self.channelMax = channelMax
             self.frameMax = frameMax
@@ -139,6 +144,7 @@ extension AMQPMethod {
         /// Seconds between heartbeats; 0 turns them off.
         public var heartbeat: UInt16
 
+        /// The method with these fields; what is left out is empty, 0 or off.
         public init(channelMax: UInt16 = 0, frameMax: UInt32 = 0, heartbeat: UInt16 = 0) {
             self.channelMax = channelMax
             self.frameMax = frameMax
@@ -163,6 +169,7 @@ extension AMQPMethod {
         /// Reserved; kept as it came.
         public var reserved2: Bool
 
+        /// The method with these fields; what is left out is empty, 0 or off.
         public init(virtualHost: AMQPText = "", reserved1: AMQPText = "", reserved2: Bool = false) {
             self.virtualHost = virtualHost
             self.reserved1 = reserved1
@@ -183,6 +190,7 @@ extension AMQPMethod {
         /// Reserved; kept as it came.
         public var reserved1: AMQPText
 
+        /// The method with these fields; what is left out is empty, 0 or off.
         public init(reserved1: AMQPText = "") {
             self.reserved1 = reserved1
         }
@@ -205,6 +213,7 @@ extension AMQPMethod {
         /// Method that caused the close, else 0.
         public var methodID: UInt16
 
+        /// The method with these fields; what is left out is empty, 0 or off.
         public init(replyCode: UInt16 = 0, replyText: AMQPText = "", classID: UInt16 = 0, methodID: UInt16 = 0) {
             self.replyCode = replyCode
             self.replyText = replyText
@@ -225,6 +234,7 @@ extension AMQPMethod {
     public struct ConnectionCloseOk: MethodPayload {
         public static let id = AMQPMethodID.connectionCloseOk
 
+        /// The method, which has no fields.
         public init() {}
 
         mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {}
@@ -238,6 +248,7 @@ extension AMQPMethod {
         /// Why, in words.
         public var reason: AMQPText
 
+        /// The method with these fields; what is left out is empty, 0 or off.
         public init(reason: AMQPText = "") {
             self.reason = reason
         }
@@ -252,6 +263,7 @@ extension AMQPMethod {
     public struct ConnectionUnblocked: MethodPayload {
         public static let id = AMQPMethodID.connectionUnblocked
 
+        /// The method, which has no fields.
         public init() {}
 
         mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {}
@@ -267,6 +279,7 @@ extension AMQPMethod {
         /// Why, in words, for the server's log.
         public var reason: AMQPText
 
+        /// The method with these fields; what is left out is empty, 0 or off.
         public init(newSecret: AMQPSecret = AMQPSecret(), reason: AMQPText = "") {
             self.newSecret = newSecret
             self.reason = reason
@@ -283,6 +296,7 @@ extension AMQPMethod {
     public struct ConnectionUpdateSecretOk: MethodPayload {
         public static let id = AMQPMethodID.connectionUpdateSecretOk
 
+        /// The method, which has no fields.
         public init() {}
 
         mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {}

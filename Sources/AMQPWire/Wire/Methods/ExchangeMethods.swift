@@ -24,6 +24,7 @@ extension AMQPMethod {
         /// Further settings, such as `x-message-ttl`.
         public var arguments: AMQPTable
 
+        /// The method with these fields; what is left out is empty, 0 or off.
         public init(
             reserved1: UInt16 = 0,
             exchange: AMQPText = "",
@@ -64,6 +65,7 @@ extension AMQPMethod {
     public struct ExchangeDeclareOk: MethodPayload {
         public static let id = AMQPMethodID.exchangeDeclareOk
 
+        /// The method, which has no fields.
         public init() {}
 
         mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {}
@@ -82,6 +84,7 @@ extension AMQPMethod {
         /// Send no answer.
         public var noWait: Bool
 
+        /// The method with these fields; what is left out is empty, 0 or off.
         public init(reserved1: UInt16 = 0, exchange: AMQPText = "", ifUnused: Bool = false, noWait: Bool = false) {
             self.reserved1 = reserved1
             self.exchange = exchange
@@ -102,6 +105,7 @@ extension AMQPMethod {
     public struct ExchangeDeleteOk: MethodPayload {
         public static let id = AMQPMethodID.exchangeDeleteOk
 
+        /// The method, which has no fields.
         public init() {}
 
         mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {}
@@ -124,6 +128,7 @@ extension AMQPMethod {
         /// Further settings, such as `x-message-ttl`.
         public var arguments: AMQPTable
 
+        /// The method with these fields; what is left out is empty, 0 or off.
         public init(
             reserved1: UInt16 = 0,
             destination: AMQPText = "",
@@ -155,6 +160,7 @@ extension AMQPMethod {
     public struct ExchangeBindOk: MethodPayload {
         public static let id = AMQPMethodID.exchangeBindOk
 
+        /// The method, which has no fields.
         public init() {}
 
         mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {}
@@ -177,6 +183,7 @@ extension AMQPMethod {
         /// Further settings, such as `x-message-ttl`.
         public var arguments: AMQPTable
 
+        /// The method with these fields; what is left out is empty, 0 or off.
         public init(
             reserved1: UInt16 = 0,
             destination: AMQPText = "",
@@ -208,6 +215,7 @@ extension AMQPMethod {
     public struct ExchangeUnbindOk: MethodPayload {
         public static let id = AMQPMethodID.exchangeUnbindOk
 
+        /// The method, which has no fields.
         public init() {}
 
         mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {}

@@ -23,6 +23,7 @@ extension AMQPMethod {
         /// Further settings, such as `x-message-ttl`.
         public var arguments: AMQPTable
 
+        /// The method with these fields; what is left out is empty, 0 or off.
         public init(
             reserved1: UInt16 = 0,
             queue: AMQPText = "",
@@ -67,6 +68,7 @@ extension AMQPMethod {
         /// Consumers of the queue.
         public var consumerCount: UInt32
 
+        /// The method with these fields; what is left out is empty, 0 or off.
         public init(queue: AMQPText = "", messageCount: UInt32 = 0, consumerCount: UInt32 = 0) {
             self.queue = queue
             self.messageCount = messageCount
@@ -98,6 +100,7 @@ extension AMQPMethod {
         /// Further settings, such as `x-message-ttl`.
         public var arguments: AMQPTable
 
+        /// The method with these fields; what is left out is empty, 0 or off.
         public init(
             reserved1: UInt16 = 0,
             queue: AMQPText = "",
@@ -129,6 +132,7 @@ extension AMQPMethod {
     public struct QueueBindOk: MethodPayload {
         public static let id = AMQPMethodID.queueBindOk
 
+        /// The method, which has no fields.
         public init() {}
 
         mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {}
@@ -150,6 +154,7 @@ extension AMQPMethod {
         /// Further settings, such as `x-message-ttl`.
         public var arguments: AMQPTable
 
+        /// The method with these fields; what is left out is empty, 0 or off.
         public init(
             reserved1: UInt16 = 0,
             queue: AMQPText = "",
@@ -178,6 +183,7 @@ extension AMQPMethod {
     public struct QueueUnbindOk: MethodPayload {
         public static let id = AMQPMethodID.queueUnbindOk
 
+        /// The method, which has no fields.
         public init() {}
 
         mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {}
@@ -195,6 +201,7 @@ extension AMQPMethod {
         /// Send no answer.
         public var noWait: Bool
 
+        /// The method with these fields; what is left out is empty, 0 or off.
         public init(reserved1: UInt16 = 0, queue: AMQPText = "", noWait: Bool = false) {
             self.reserved1 = reserved1
             self.queue = queue
@@ -215,6 +222,7 @@ extension AMQPMethod {
         /// Messages in the queue.
         public var messageCount: UInt32
 
+        /// The method with these fields; what is left out is empty, 0 or off.
         public init(messageCount: UInt32 = 0) {
             self.messageCount = messageCount
         }
@@ -240,6 +248,7 @@ extension AMQPMethod {
         /// Send no answer.
         public var noWait: Bool
 
+        /// The method with these fields; what is left out is empty, 0 or off.
         public init(
             reserved1: UInt16 = 0,
             queue: AMQPText = "",
@@ -270,6 +279,7 @@ extension AMQPMethod {
         /// Messages in the queue.
         public var messageCount: UInt32
 
+        /// The method with these fields; what is left out is empty, 0 or off.
         public init(messageCount: UInt32 = 0) {
             self.messageCount = messageCount
         }

@@ -6,6 +6,7 @@ extension AMQPMethod {
     public struct TxSelect: MethodPayload {
         public static let id = AMQPMethodID.txSelect
 
+        /// The method, which has no fields.
         public init() {}
 
         mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {}
@@ -16,6 +17,7 @@ extension AMQPMethod {
     public struct TxSelectOk: MethodPayload {
         public static let id = AMQPMethodID.txSelectOk
 
+        /// The method, which has no fields.
         public init() {}
 
         mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {}
@@ -26,6 +28,7 @@ extension AMQPMethod {
     public struct TxCommit: MethodPayload {
         public static let id = AMQPMethodID.txCommit
 
+        /// The method, which has no fields.
         public init() {}
 
         mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {}
@@ -36,6 +39,7 @@ extension AMQPMethod {
     public struct TxCommitOk: MethodPayload {
         public static let id = AMQPMethodID.txCommitOk
 
+        /// The method, which has no fields.
         public init() {}
 
         mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {}
@@ -46,6 +50,7 @@ extension AMQPMethod {
     public struct TxRollback: MethodPayload {
         public static let id = AMQPMethodID.txRollback
 
+        /// The method, which has no fields.
         public init() {}
 
         mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {}
@@ -56,6 +61,7 @@ extension AMQPMethod {
     public struct TxRollbackOk: MethodPayload {
         public static let id = AMQPMethodID.txRollbackOk
 
+        /// The method, which has no fields.
         public init() {}
 
         mutating func fields<Coder: FieldCoder & ~Copyable>(_ coder: inout Coder) throws(AMQPWireError) {}
