@@ -22,6 +22,7 @@ public struct AMQPConsumer: AsyncSequence, Sendable {
     /// The consumer's tag, unique on its channel.
     public var consumerTag: String { tag.string }
 
+    /// A reader of the deliveries.
     public func makeAsyncIterator() -> Iterator {
         Iterator(self)
     }
@@ -43,10 +44,14 @@ public struct AMQPConsumer: AsyncSequence, Sendable {
             lifetime = Lifetime(consumer)
         }
 
+        /// The next delivery; nil where the consumer was cancelled by this program, or the task was.
+        ///
+        /// - Throws: ``AMQPError``: why the consumer ended.
         public mutating func next() async throws(AMQPError) -> AMQPDelivery? {
             try await lifetime.next()
         }
 
+        /// As ``next()``.
         public mutating func next(isolation actor: isolated (any Actor)?) async throws(AMQPError) -> AMQPDelivery? {
             try await lifetime.next()
         }
