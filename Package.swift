@@ -12,7 +12,8 @@ let package = Package(
     ],
     traits: [
         .trait(name: "TLS", description: "amqps:// by the system's OpenSSL 3; without it AMQPWire depends on nothing."),
-        .default(enabledTraits: ["TLS"]),
+        .trait(name: "Agent", description: "The program psistats. Whoever takes a library alone does without it."),
+        .default(enabledTraits: ["TLS", "Agent"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -43,8 +44,12 @@ let package = Package(
                 "AMQPWire",
                 "HostMetrics",
                 "CLinux",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "Logging", package: "swift-log"),
+                .product(
+                    name: "ArgumentParser",
+                    package: "swift-argument-parser",
+                    condition: .when(traits: ["Agent"])
+                ),
+                .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Agent"])),
             ],
             path: "Sources/Agent",
             swiftSettings: strict

@@ -5,7 +5,7 @@ let package = Package(
     name: "Benchmarks",
     dependencies: [
         // Named, because a checkout's folder may have any name.
-        .package(name: "psistats", path: "..")
+        .package(name: "psistats", path: "..", traits: ["TLS"])
     ],
     targets: [
         .executableTarget(

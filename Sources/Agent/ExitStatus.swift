@@ -1,3 +1,4 @@
+#if Agent
 import AMQPWire
 
 /// With what status the command ends. The numbers are those of `sysexits.h`, which service managers and scripts know.
@@ -66,3 +67,4 @@ extension CommandFailure {
         self.init(status: status, message: "psistats: \(message)")
     }
 }
+#endif

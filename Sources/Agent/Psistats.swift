@@ -1,3 +1,4 @@
+#if Agent
 import ArgumentParser
 import Glibc
 
@@ -62,3 +63,12 @@ struct Psistats: ParsableCommand {
         }
     }
 }
+#else
+/// What is built of the program without the trait Agent, so that the package builds with any traits.
+@main
+struct Psistats {
+    static func main() {
+        print("psistats was built without the package trait Agent, which is on by default")
+    }
+}
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import AMQPWire
 
 /// What the agent needs on a broker before it reports: an exchange, this machine's queue, and the binding between them.
@@ -73,3 +74,4 @@ struct Topology: Hashable, Sendable {
         return declared
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import AMQPWire
 import Testing
 
@@ -322,3 +323,4 @@ struct BrokerAdviceTests {
         }
     }
 }
+#endif

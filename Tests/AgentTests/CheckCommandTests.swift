@@ -1,3 +1,4 @@
+#if Agent
 import AMQPWire
 import Testing
 
@@ -92,6 +93,32 @@ struct CheckOfflineTests {
             ]
         )
         #expect(result.errors.hasPrefix("fail  tcp           127.0.0.1 port 1: connection refused\n      remedy "))
+    }
+
+    @Test("a file of certificates that is missing is told as that file, and is the configuration's fault")
+    func missingCertificates() throws {
+        let listener = try SilentListener()
+        for key in ["cacertfile", "certfile"] {
+            let result = try check("[server]\nurl=amqps://127.0.0.1:\(listener.port)?\(key)=/nonexistent/x.pem")
+            #expect(result.status == 78)
+            #expect(result.errors.hasPrefix("fail  tls           cannot read the "))
+            #expect(result.errors.contains("file /nonexistent/x.pem: No such file or directory"))
+            #expect(result.errors.contains("it is named by \(key) in [server] url"))
+        }
+    }
+
+    @Test("TLS that never answers fails at TLS, and AMQP that never does at AMQP")
+    func silence() throws {
+        let listener = try SilentListener()
+        let tls = try check("[server]\nurl=amqps://127.0.0.1:\(listener.port)?connection_timeout=500")
+        #expect(tls.status == 69)
+        #expect(tls.errors.hasPrefix("fail  tls           "))
+        #expect(tls.errors.contains("5671"))
+        let plain = try check("[server]\nurl=amqp://127.0.0.1:\(listener.port)?connection_timeout=500")
+        #expect(plain.status == 69)
+        #expect(plain.text.contains("ok    tcp "))
+        #expect(plain.errors.hasPrefix("fail  amqp          "))
+        #expect(plain.errors.contains("rabbitmqctl status"))
     }
 
     @Test("each of several brokers is checked, and the passwords stay hidden")
@@ -391,3 +418,4 @@ struct CheckCommandTests {
         #expect(stages(toEncrypted).failed == ["amqp"])
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import Testing
 
 @testable import PsistatsAgent
@@ -159,3 +160,4 @@ extension Surroundings {
     /// No environment, not root, the machine `here`.
     static let plain = Surroundings(home: nil, url: nil, isRoot: false, hostname: "here")
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 import Testing
 
@@ -158,3 +159,4 @@ struct ConfigurationFinderTests {
         #expect(!Surroundings.current().hostname.isEmpty)
     }
 }
+#endif

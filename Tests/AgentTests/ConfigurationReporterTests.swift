@@ -1,3 +1,4 @@
+#if Agent
 import AMQPWire
 import HostMetrics
 import Testing
@@ -203,3 +204,4 @@ struct ConfigurationReporterTests {
         )
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import AMQPWire
 import Glibc
 import Testing
@@ -422,3 +423,4 @@ struct ConfigurationTests {
         #expect(ConfigurationKeys.editDistance(one, other) == distance)
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import Testing
 
 @testable import PsistatsAgent
@@ -183,3 +184,4 @@ struct DeclareCommandTests {
         #expect(!result.errors.contains("secret"))
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import AMQPWire
 import Testing
 
@@ -68,3 +69,4 @@ struct FrameDumpTests {
         #expect(decoder.pendingCount == 0)
     }
 }
+#endif

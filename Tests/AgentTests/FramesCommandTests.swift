@@ -1,3 +1,4 @@
+#if Agent
 import AMQPWire
 import Glibc
 import Testing
@@ -247,3 +248,4 @@ struct FramesCommandTests {
         return encoder.bytes.copy()
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import Foundation
 import Glibc
 import Testing
@@ -111,3 +112,4 @@ struct HostReportTests {
         }
     }
 }
+#endif

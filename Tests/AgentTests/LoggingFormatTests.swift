@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 import Testing
 
@@ -102,3 +103,4 @@ struct LoggingFormatTests {
         }
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import Testing
 
 @testable import PsistatsAgent
@@ -216,3 +217,4 @@ struct LoggingReaderTests {
         }
     }
 }
+#endif

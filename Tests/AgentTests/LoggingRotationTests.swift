@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 import Testing
 
@@ -206,3 +207,4 @@ struct LoggingRotationTests {
         #expect(timed.lostCount + sized.lostCount == 0)
     }
 }
+#endif

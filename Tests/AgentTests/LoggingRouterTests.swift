@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 import Logging
 import Testing
@@ -306,3 +307,4 @@ struct LoggingRouterTests {
         #expect(directory.text("a") == "connected to Evil \\u{1b}[31m\\u{a}root: all is well k=a\\u{d}b\n")
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 import Synchronization
 import Testing
@@ -384,3 +385,4 @@ struct LoggingSinkTests {
         #expect(outlet.lostCount == 1)
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 import Synchronization
 import Testing
@@ -141,3 +142,4 @@ func loggingTexts(_ line: String) -> [String] {
         .filter { $0.offset % 2 == 1 }
         .compactMap { ConfigFileTests.unquoted("\"\($0.element)\"") }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import Testing
 
 @testable import PsistatsAgent
@@ -27,3 +28,4 @@ struct PsistatsTests {
         #expect(result.errors.contains("frobnicate"))
     }
 }
+#endif

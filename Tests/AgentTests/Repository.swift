@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 
 @testable import PsistatsAgent
@@ -54,3 +55,4 @@ final class TemporaryDirectory {
         rmdir(path)
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 /// A small generator of numbers that look random and are the same in every run of a test.
 struct SplitMix64: RandomNumberGenerator {
     private var state: UInt64
@@ -19,3 +20,4 @@ struct SplitMix64: RandomNumberGenerator {
         elements[Int.random(in: 0..<elements.count, using: &self)]
     }
 }
+#endif

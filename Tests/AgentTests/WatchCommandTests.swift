@@ -1,3 +1,4 @@
+#if Agent
 import AMQPWire
 import Glibc
 import Testing
@@ -418,3 +419,4 @@ struct WatchCommandTests {
         #expect(key.status == 64)
     }
 }
+#endif

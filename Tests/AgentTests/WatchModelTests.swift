@@ -1,3 +1,4 @@
+#if Agent
 import Testing
 
 @testable import PsistatsAgent
@@ -295,3 +296,4 @@ struct WatchMessageTests {
         #expect(WatchLine.raw([0xC2]) == [0xC2])
     }
 }
+#endif

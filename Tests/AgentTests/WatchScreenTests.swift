@@ -1,3 +1,4 @@
+#if Agent
 import Testing
 
 @testable import PsistatsAgent
@@ -369,3 +370,4 @@ struct KeyDecoderTests {
         #expect(decoder.keys(in: Array("~q".utf8)) == [.character(0x71)])
     }
 }
+#endif

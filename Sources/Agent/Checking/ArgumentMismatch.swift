@@ -1,3 +1,4 @@
+#if Agent
 import AMQPWire
 
 /// The argument in which an existing queue or exchange differs from what was asked for, in the terms of `psistats.conf`.
@@ -69,3 +70,4 @@ struct ArgumentMismatch: Hashable, Sendable {
         }
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import AMQPWire
 
 /// A broker that has let us in, and what it said of itself.
@@ -186,3 +187,4 @@ extension BrokerCheck {
         try fail(stage, error)
     }
 }
+#endif

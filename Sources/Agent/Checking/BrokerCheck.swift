@@ -1,3 +1,4 @@
+#if Agent
 import AMQPWire
 import Glibc
 
@@ -139,3 +140,4 @@ struct BrokerCheck {
         )
     }
 }
+#endif

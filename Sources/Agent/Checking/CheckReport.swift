@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 
 /// What `psistats check` says: a line for each stage, on standard output where it is well, on standard error where it is not.
@@ -59,3 +60,4 @@ final class CheckReport {
         text + String(repeating: " ", count: max(0, width - text.utf8.count))
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 import HostMetrics
 
@@ -39,3 +40,4 @@ enum HostCheck {
         return found
     }
 }
+#endif

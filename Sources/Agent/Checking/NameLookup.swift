@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 import Synchronization
 
@@ -124,3 +125,4 @@ enum Milliseconds {
         return Int32(max(0, min(left, 3_600_000)))
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import AMQPWire
 
 /// A question that shows whether the user has a permission, and that changes nothing on a RabbitMQ.
@@ -66,3 +67,4 @@ enum PermissionProbe: Hashable, Sendable {
         }
     }
 }
+#endif

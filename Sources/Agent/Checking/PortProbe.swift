@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 
 /// Tries whether something listens on a port, on any of a host's addresses at once. Sends nothing.
@@ -64,3 +65,4 @@ enum PortProbe {
         return code
     }
 }
+#endif

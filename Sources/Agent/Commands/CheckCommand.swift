@@ -1,3 +1,4 @@
+#if Agent
 import AMQPWire
 import ArgumentParser
 import Glibc
@@ -61,3 +62,4 @@ struct CheckCommand: ParsableCommand {
         return report.status
     }
 }
+#endif

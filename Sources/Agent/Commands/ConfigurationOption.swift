@@ -1,3 +1,4 @@
+#if Agent
 import ArgumentParser
 import Glibc
 
@@ -69,3 +70,4 @@ func orFail<Value: ~Copyable>(_ body: () throws(SystemError) -> Value) throws(Co
         throw CommandFailure(error)
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import AMQPWire
 import ArgumentParser
 
@@ -117,3 +118,4 @@ struct DeclareCommand: ParsableCommand {
         }
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import AMQPWire
 
 /// A frame in full: a heading, then a line for each field with its offset, its octets and what they mean.
@@ -179,3 +180,4 @@ extension AMQPFieldValue {
         }
     }
 }
+#endif

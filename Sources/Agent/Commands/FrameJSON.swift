@@ -1,3 +1,4 @@
+#if Agent
 import AMQPWire
 import FoundationEssentials
 
@@ -128,3 +129,4 @@ struct FrameJSON {
         .object(["type": .string(type), "value": value])
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import AMQPWire
 import FoundationEssentials
 import Glibc
@@ -100,3 +101,4 @@ extension CommandFailure {
         }
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import AMQPWire
 import ArgumentParser
 import Glibc
@@ -127,3 +128,4 @@ struct FramesCommand: ParsableCommand {
         return "\(frame): \(missing) of its \(size) octets \(missing == 1 ? "is" : "are") missing"
     }
 }
+#endif

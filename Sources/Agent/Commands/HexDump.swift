@@ -1,3 +1,4 @@
+#if Agent
 /// Octets as `xxd` prints them: offset, sixteen octets in groups of two, and their text. `xxd -r` reads it back.
 enum HexDump {
     /// Lines for octets, the first of which stands at offset 0.
@@ -34,3 +35,4 @@ extension String {
         self + String(repeating: " ", count: max(0, width - count))
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import ArgumentParser
 import Glibc
 
@@ -47,3 +48,4 @@ struct ReloadCommand: ParsableCommand {
         )
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import ArgumentParser
 import Glibc
 import HostMetrics
@@ -81,3 +82,4 @@ struct ReportCommand: ParsableCommand {
         }
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import ArgumentParser
 import HostMetrics
 
@@ -104,3 +105,4 @@ struct SensorsCommand: ParsableCommand {
         return "\(value)" + (reading.unit.map { " " + $0 } ?? "")
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import ArgumentParser
 import CLinux
 import Glibc
@@ -114,3 +115,4 @@ struct StartCommand: ParsableCommand {
 extension StartingAgent.AlreadyRunning {
     var line: String { "psistats: runs already: process \(pid)\(ownerWords), pidfile \(pidfile)" }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import ArgumentParser
 import Glibc
 
@@ -34,3 +35,4 @@ struct StatusCommand: ParsableCommand {
         }
     }
 }
+#endif

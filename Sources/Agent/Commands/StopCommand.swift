@@ -1,3 +1,4 @@
+#if Agent
 import ArgumentParser
 import Glibc
 
@@ -63,3 +64,4 @@ struct RestartCommand: ParsableCommand {
         try start.run()
     }
 }
+#endif

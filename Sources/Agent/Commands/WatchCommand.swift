@@ -1,3 +1,4 @@
+#if Agent
 import AMQPWire
 import ArgumentParser
 import Glibc
@@ -158,3 +159,4 @@ struct WatchCommand: ParsableCommand {
         getenv(name).map { String(cString: $0) }
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 /// The sections, keys and values of a configuration file, each with its line.
 ///
 /// Knows nothing of which sections and keys mean something. Equals what Python's `configparser.RawConfigParser` reads,
@@ -253,3 +254,4 @@ extension ConfigFile.Item: CustomStringConvertible, CustomReflectable {
     var description: String { "line \(line)" }
     var customMirror: Mirror { Mirror(self, children: ["line": line], displayStyle: .struct) }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import HostMetrics
 
 extension Configuration {
@@ -130,3 +131,4 @@ extension Configuration {
         var root = SystemRoot.running
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import AMQPWire
 
 /// What the agent is to do, as `psistats.conf` says it. Its defaults are those of a file that says nothing.
@@ -86,3 +87,4 @@ struct Configuration: Hashable, Sendable {
         var name: String?
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 /// Which file is the configuration, and what it says.
 enum ConfigurationFinder {
     /// Where `psistats.conf` is looked for, in this order, unless the command line names a file.
@@ -83,3 +84,4 @@ enum ConfigurationFinder {
         ConfigurationProblem(file: path, line: nil, section: nil, key: nil, message: message)
     }
 }
+#endif

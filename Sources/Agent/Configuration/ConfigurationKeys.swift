@@ -1,3 +1,4 @@
+#if Agent
 /// Which sections and keys exist, and what a misspelt one may have meant.
 enum ConfigurationKeys {
     /// The sections whose keys are all known, and these keys. Every other key in them is a problem.
@@ -86,3 +87,4 @@ enum ConfigurationKeys {
         return previous[target.count]
     }
 }
+#endif

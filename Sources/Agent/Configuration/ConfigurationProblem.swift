@@ -1,3 +1,4 @@
+#if Agent
 /// One thing that is wrong with the configuration, said so that its author can put it right.
 ///
 /// Never holds a password: values of URLs are not repeated.
@@ -31,3 +32,4 @@ struct ConfigurationError: Error, Hashable, Sendable, CustomStringConvertible {
         problems.map(\.description).joined(separator: "\n")
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 /// The sections that are named after reporters.
 extension ConfigurationReader {
     mutating func readReporters(into reporters: inout Configuration.Reporters) {
@@ -132,3 +133,4 @@ extension ConfigurationReader {
         trimmed(text[...])
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 /// The sections that are neither the brokers' nor a reporter's.
 extension ConfigurationReader {
     mutating func readQueue(into queue: inout Configuration.Queue) {
@@ -92,3 +93,4 @@ extension ConfigurationReader {
         }
     }
 }
+#endif

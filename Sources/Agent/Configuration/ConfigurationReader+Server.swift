@@ -1,3 +1,4 @@
+#if Agent
 import AMQPWire
 
 /// Where the brokers come from: `PSISTATS_URL`, else `url`, else `url_file`, else the keys of old files.
@@ -115,3 +116,4 @@ extension ConfigurationReader {
         server.brokers = [broker]
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 /// The kinds of value. Each takes over a value that is fit, and notes a problem for one that is not.
 extension ConfigurationReader {
     mutating func flag(_ key: String, in section: String, into value: inout Bool) {
@@ -159,3 +160,4 @@ struct ListItemProblem: Error {
         self.message = message
     }
 }
+#endif

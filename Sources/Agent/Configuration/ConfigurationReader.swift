@@ -1,3 +1,4 @@
+#if Agent
 import AMQPWire
 
 /// Turns a `ConfigFile` into a `Configuration` and collects every problem on the way.
@@ -141,3 +142,4 @@ extension ConfigurationReader {
         }
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 
 /// Reads whole files, and refuses those that root must not trust. Nothing but this file and `Surroundings` calls libc here.
@@ -99,3 +100,4 @@ struct FileFailure: Error, Hashable, Sendable, CustomStringConvertible {
 
     var description: String { "\(path): \(reasonText)" }
 }
+#endif

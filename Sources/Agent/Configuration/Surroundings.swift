@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 
 /// What a configuration depends on besides its file. Tests make their own.
@@ -68,3 +69,4 @@ extension Surroundings: CustomStringConvertible, CustomReflectable {
         Mirror(self, children: ["hostname": hostname, "isRoot": isRoot], displayStyle: .struct)
     }
 }
+#endif

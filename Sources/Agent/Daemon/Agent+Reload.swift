@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 import Logging
 
@@ -65,3 +66,4 @@ extension Agent {
             || new.app.messageForm != configuration.app.messageForm
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import AMQPWire
 import Glibc
 import HostMetrics
@@ -218,3 +219,4 @@ final class Agent {
         min(.seconds(30), patience * 0.8)
     }
 }
+#endif

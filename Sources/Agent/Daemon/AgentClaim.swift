@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 
 /// What a daemon has while it runs, so that others can see that it does: the lock, and the pidfile for other programs.
@@ -67,3 +68,4 @@ final class AgentClaim {
         CommandFailure(.cannotCreate, words + "; name another with pidfile in [app]")
     }
 }
+#endif

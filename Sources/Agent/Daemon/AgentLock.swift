@@ -1,3 +1,4 @@
+#if Agent
 import FoundationEssentials
 import Glibc
 
@@ -184,3 +185,4 @@ final class AgentLock {
         flock(l_type: Int16(type), l_whence: Int16(SEEK_SET), l_start: 0, l_len: 0, l_pid: 0)
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import FoundationEssentials
 import Glibc
 
@@ -117,3 +118,4 @@ struct AgentStatus: Codable, Hashable, Sendable {
         return "\(seconds) s"
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 
 /// The socket at which the daemon tells how it does: whoever connects is handed one line of JSON.
@@ -123,3 +124,4 @@ final class ControlSocket {
         var group = gid_t()
     }
 }
+#endif

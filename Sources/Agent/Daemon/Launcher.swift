@@ -1,3 +1,4 @@
+#if Agent
 import CLinux
 import Glibc
 
@@ -104,3 +105,4 @@ struct Launcher {
         return status & 0x7F == 0 ? (status >> 8) & 0xFF : ExitStatus.software.rawValue
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import Synchronization
 
 /// Until when a part of the agent has promised its next step. Each wait of that part has a bound, which it names beforehand; to
@@ -46,3 +47,4 @@ final class ThreadProbe: Sendable {
         return true
     }
 }
+#endif

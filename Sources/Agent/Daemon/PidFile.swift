@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 
 /// The file in which other programs find the number of the daemon's process. ``AgentLock`` is what counts here.
@@ -78,3 +79,4 @@ struct PidFile {
         return count >= 0 ? bytes.prefix(count) : nil
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import CLinux
 import Glibc
 
@@ -161,3 +162,4 @@ struct RunningAgent {
         return true
     }
 }
+#endif

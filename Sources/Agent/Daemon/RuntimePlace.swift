@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 
 /// Where the pidfile of a configuration is, and what stands beside it: the lock and the control socket.
@@ -101,3 +102,4 @@ struct RuntimePlace: Hashable, Sendable {
         access(path.parentDirectory, W_OK) == 0
     }
 }
+#endif

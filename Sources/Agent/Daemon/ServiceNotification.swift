@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 
 /// Tells the service manager how the agent does: datagrams to the socket that `$NOTIFY_SOCKET` names (sd_notify(3)).
@@ -58,3 +59,4 @@ final class ServiceNotification {
         return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1_000
     }
 }
+#endif

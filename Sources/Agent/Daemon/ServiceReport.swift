@@ -1,3 +1,4 @@
+#if Agent
 /// Decides what the service manager is told, and when: that the agent is ready, how it does, that it makes progress.
 ///
 /// Sends nothing and knows no clock.
@@ -58,3 +59,4 @@ struct ServiceReport {
         return assignments
     }
 }
+#endif

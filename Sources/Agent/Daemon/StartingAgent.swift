@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 import HostMetrics
 import Logging
@@ -118,3 +119,4 @@ struct StartingAgent {
         }
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import FoundationEssentials
 
 /// Any JSON value. Knows nothing of what it stands for.
@@ -36,3 +37,4 @@ extension JSONEncoder {
         return encoder
     }
 }
+#endif

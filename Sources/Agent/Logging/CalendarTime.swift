@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 
 /// Seconds to dates and back, in the machine's time zone or in UTC. The only place that calls libc for it.
@@ -28,3 +29,4 @@ enum CalendarTime {
         }
     }
 }
+#endif

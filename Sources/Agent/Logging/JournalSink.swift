@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 
 /// systemd's journal, by its own protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL): a datagram of fields.
@@ -70,3 +71,4 @@ struct JournalSink: LogSink {
         socket = nil
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 
 /// A log file by its name, opened when that is wanted, and what is done with such a name: renaming, removing.
@@ -159,3 +160,4 @@ struct LogFile: Sendable {
         return result
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 
 extension LogFormat {
@@ -193,3 +194,4 @@ extension LogFormat.Conversion {
         }
     }
 }
+#endif

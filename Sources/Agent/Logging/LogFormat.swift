@@ -1,3 +1,4 @@
+#if Agent
 /// A format such as `%(asctime)s %(levelname)-8s %(message)s`, taken apart once. Python's `%` style of formatting.
 ///
 /// Renders nothing itself: see `LogFormat+Rendering.swift`. A format that Python would fail at, with the first record or
@@ -210,3 +211,4 @@ extension LogFormat {
         }
     }
 }
+#endif

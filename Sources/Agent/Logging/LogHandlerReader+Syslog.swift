@@ -1,3 +1,4 @@
+#if Agent
 /// The parameters of `SysLogHandler`.
 extension LogHandlerReader {
     /// The facilities by Python's names for them (RFC 5424, section 6.2.1).
@@ -109,3 +110,4 @@ extension LogHandlerReader {
         }
     }
 }
+#endif

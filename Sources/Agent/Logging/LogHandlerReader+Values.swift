@@ -1,3 +1,4 @@
+#if Agent
 /// The parameters of the classes of handlers. What is unfit is noted as a problem.
 extension LogHandlerReader {
     /// Text on one line, without NUL.
@@ -127,3 +128,4 @@ extension LogHandlerReader {
         return result
     }
 }
+#endif

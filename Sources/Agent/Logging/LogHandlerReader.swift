@@ -1,3 +1,4 @@
+#if Agent
 /// Reads one `[handler_NAME]`: its class, and the class's parameters from `args`, `kwargs` and keys of their own.
 struct LogHandlerReader {
     let section: ConfigFile.Section
@@ -211,3 +212,4 @@ struct LogHandlerReader {
         return format
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 import Synchronization
 
@@ -94,3 +95,4 @@ final class LogHost: Sendable {
         }
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import Logging
 
 /// How serious a record is, on Python's scale: higher is more serious.
@@ -87,3 +88,4 @@ extension LogLevel {
         }
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 
 /// Writes whole lines to a stream without waiting for its reader.
@@ -99,3 +100,4 @@ final class LogStream: Sendable {
         return (written, nil)
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import Synchronization
 
 /// A handler at work: its level, its format, its sink, and what happens when that fails.
@@ -102,3 +103,4 @@ final class LogOutlet: Sendable {
         if let failure { throw failure }
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 
 /// A moment of the wall clock.
@@ -72,3 +73,4 @@ extension LogRecord {
         return String(decoding: buffer.prefix(count).prefix { $0 != 0x0A }, as: UTF8.self)
     }
 }
+#endif

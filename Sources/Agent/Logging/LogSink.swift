@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 
 /// Where one handler's lines go. Never waits, beyond a tenth of a second for the rest of a line that was begun.
@@ -66,3 +67,4 @@ struct FileSink: LogSink {
     mutating func reopen() throws(SystemError) { try file.reopen() }
     mutating func begin() throws(SystemError) { try file.begin() }
 }
+#endif

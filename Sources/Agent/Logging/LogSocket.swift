@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 
 /// A connected socket that takes messages without waiting. Closed with the last who holds it.
@@ -78,3 +79,4 @@ final class LogSocket: Sendable {
         throw failure
     }
 }
+#endif

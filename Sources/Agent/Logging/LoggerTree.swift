@@ -1,3 +1,4 @@
+#if Agent
 /// Which outlets a logger's records go to, and from which level on: the dotted names below each other.
 ///
 /// `pika`, the client of the Python psistats, is an old name of `amqpwire`.
@@ -47,3 +48,4 @@ struct LoggerTree: Sendable {
         return "amqpwire" + name.dropFirst(4)
     }
 }
+#endif

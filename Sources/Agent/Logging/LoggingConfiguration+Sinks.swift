@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 
 extension LoggingConfiguration.Target {
@@ -75,3 +76,4 @@ extension LoggingConfiguration.File {
         return faccessat(AT_FDCWD, path.parentDirectory, W_OK | X_OK, AT_EACCESS) == 0 ? nil : errno
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 
 /// What is logged, in which form, and where to: what Python's `logging.config.fileConfig` makes of a file.
@@ -178,3 +179,4 @@ extension LoggingConfiguration {
         return Handler(name: "terminal", format: format ?? .message, target: .stream(.standardError))
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 /// Reads the sections about logging: `[loggers]` or `[logging]`, `[handlers]`, `[formatters]`, and those they name.
 ///
 /// Accepts what Python's `logging.config.fileConfig` accepts (`args`, `kwargs`) and what the Python psistats did (each
@@ -227,3 +228,4 @@ extension LoggingReader {
         }.filter { !$0.isEmpty }
     }
 }
+#endif

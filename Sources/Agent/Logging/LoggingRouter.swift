@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 import Logging
 import Synchronization
@@ -150,3 +151,4 @@ final class LogChannel: Sendable {
         for outlet in outlets { outlet.write(record) }
     }
 }
+#endif

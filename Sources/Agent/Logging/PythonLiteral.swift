@@ -1,3 +1,4 @@
+#if Agent
 /// A value as Python writes it, of the kinds that stand in `args=` and `kwargs=` of a handler.
 ///
 /// Evaluates nothing but products of whole numbers. Names such as `sys.stdout` are kept as names.
@@ -157,3 +158,4 @@ indirect enum PythonLiteral: Hashable, Sendable {
         }
     }
 }
+#endif

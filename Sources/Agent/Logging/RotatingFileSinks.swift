@@ -1,3 +1,4 @@
+#if Agent
 /// A file that is renamed to `NAME.1` when it would reach a size, as Python's `RotatingFileHandler` does it.
 ///
 /// The size counts octets, and an empty file is not renamed. A file that cannot be renamed is written on.
@@ -107,3 +108,4 @@ private struct RotationTrouble {
         return error
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 
 /// When a new file begins and what the old one is called: the arithmetic of Python's `TimedRotatingFileHandler`.
@@ -119,3 +120,4 @@ struct RotationSchedule: Sendable {
         return dot == UInt8(ascii: ".") && !extent.isEmpty && extent.allSatisfy(isWord)
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 import Logging
 
@@ -57,3 +58,4 @@ struct RoutedLogHandler: LogHandler {
         return text.printable
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 
 /// A syslog daemon: messages as Python's `SysLogHandler` sends them, `<PRI>`, identity, text, NUL.
@@ -86,3 +87,4 @@ enum LogText {
         text.removeSubrange(end...)
     }
 }
+#endif

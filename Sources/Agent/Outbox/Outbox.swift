@@ -1,3 +1,4 @@
+#if Agent
 import Synchronization
 
 /// What was measured and not confirmed yet: collectors put messages in, the publisher takes them out when the broker has them.
@@ -80,3 +81,4 @@ final class Outbox: Sendable {
         }
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 /// A message that waits to be published and confirmed.
 struct OutgoingReport: Hashable, Sendable {
     /// Different from that of every other message, of this run and of others.
@@ -9,3 +10,4 @@ struct OutgoingReport: Hashable, Sendable {
     /// JSON.
     var body: [UInt8]
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 /// Keeps messages in the order in which they came, until they are confirmed.
 ///
 /// Each has a number, one higher than that of the message before it. Numbers stay when messages are dropped.
@@ -91,3 +92,4 @@ struct MemoryStore: ReportStore {
         }
     }
 }
+#endif

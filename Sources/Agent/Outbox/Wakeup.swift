@@ -1,3 +1,4 @@
+#if Agent
 import Synchronization
 
 /// Lets one task wait until another part of the program rings. A ring that nobody waits for is kept, once.
@@ -51,3 +52,4 @@ final class Wakeup: Sendable {
         timer.cancelAlarm(alarm)
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 /// The pauses between attempts: each twice as long as the one before, up to a cap, and varied so that many machines do not come
 /// back at the same moment.
 struct Backoff: Sendable {
@@ -26,3 +27,4 @@ struct Backoff: Sendable {
 
     mutating func reset() { attempts = 0 }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import AMQPWire
 
 /// What to do about an error of the broker, in the terms of `psistats.conf` and of `rabbitmqctl`.
@@ -264,3 +265,4 @@ enum BrokerAdvice {
         "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: #"'\''"#) + "'"
     }
 }
+#endif

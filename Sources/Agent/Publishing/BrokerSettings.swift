@@ -1,3 +1,4 @@
+#if Agent
 import AMQPWire
 
 /// What the publisher has to know of the configuration.
@@ -49,3 +50,4 @@ struct BrokerSettings: Hashable, Sendable {
             || configuration.queue != old.configuration.queue || configuration.exchange != old.configuration.exchange
     }
 }
+#endif

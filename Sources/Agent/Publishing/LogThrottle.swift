@@ -1,3 +1,4 @@
+#if Agent
 /// Lets so many lines of one kind into the log in a minute, and then only their number: what a peer does cannot fill the disk.
 struct LogThrottle {
     typealias Instant = SuspendingClock.Instant
@@ -27,3 +28,4 @@ struct LogThrottle {
         return omitted == 0 ? "" : " (left out before this: \(omitted) lines of its kind)"
     }
 }
+#endif

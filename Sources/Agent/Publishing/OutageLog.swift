@@ -1,3 +1,4 @@
+#if Agent
 /// Decides which of many failures in a row are worth a line in the log: each new reason once, and then ever fewer.
 struct OutageLog {
     /// What to write, if anything.
@@ -24,3 +25,4 @@ struct OutageLog {
         return .still(reason, failures: failures)
     }
 }
+#endif

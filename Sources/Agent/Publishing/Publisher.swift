@@ -1,3 +1,4 @@
+#if Agent
 import AMQPWire
 import Logging
 import Synchronization
@@ -207,3 +208,4 @@ private struct Outage {
         return text
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 /// How publishing goes, for the log and for `psistats status`.
 struct PublisherStatus: Hashable, Sendable {
     /// The broker, without a password; nil while there is no connection.
@@ -22,3 +23,4 @@ struct PublisherStatus: Hashable, Sendable {
         var at: Double
     }
 }
+#endif

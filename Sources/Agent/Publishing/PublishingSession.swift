@@ -1,3 +1,4 @@
+#if Agent
 import AMQPWire
 import Logging
 import Synchronization
@@ -336,3 +337,4 @@ extension Publisher {
         }
     }
 }
+#endif

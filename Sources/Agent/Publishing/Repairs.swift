@@ -1,3 +1,4 @@
+#if Agent
 import AMQPWire
 
 /// What to do about failures that a connection has outlived, and when to give that up.
@@ -66,3 +67,4 @@ struct Repairs {
         isRefused = false
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 /// Names for messages: a random part that stands for this run of the program, and a number.
 final class MessageIDs {
     private let run: String
@@ -13,3 +14,4 @@ final class MessageIDs {
         return "\(run)-\(count)"
     }
 }
+#endif

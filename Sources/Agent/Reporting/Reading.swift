@@ -1,3 +1,4 @@
+#if Agent
 import HostMetrics
 
 /// What a reporter adds to a message, under one key of it.
@@ -24,3 +25,4 @@ struct Report: Sendable {
     var measuredAt: UInt64
     var fields: [ReportField]
 }
+#endif

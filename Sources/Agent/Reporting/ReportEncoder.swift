@@ -1,3 +1,4 @@
+#if Agent
 import FoundationEssentials
 
 /// Turns reports into the messages that are published: a JSON object with a key for each thing measured.
@@ -39,3 +40,4 @@ extension JSONValue {
         }
     }
 }
+#endif

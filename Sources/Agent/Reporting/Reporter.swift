@@ -1,3 +1,4 @@
+#if Agent
 import HostMetrics
 import Synchronization
 
@@ -66,3 +67,4 @@ private struct CollectorSource<C: Collector>: ReadingSource {
         collector.discardBaseline()
     }
 }
+#endif

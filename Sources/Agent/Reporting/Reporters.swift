@@ -1,3 +1,4 @@
+#if Agent
 import HostMetrics
 
 /// Which collectors a configuration asks for, and how their samples stand in a message.
@@ -256,3 +257,4 @@ extension JSONValue {
         .object(Dictionary(entries, uniquingKeysWith: { $1 }))
     }
 }
+#endif

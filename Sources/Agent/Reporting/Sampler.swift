@@ -1,3 +1,4 @@
+#if Agent
 import CLinux
 import Glibc
 import HostMetrics
@@ -195,3 +196,4 @@ private struct Suspension {
         return Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec) / 1_000_000
     }
 }
+#endif

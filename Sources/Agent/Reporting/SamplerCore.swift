@@ -1,3 +1,4 @@
+#if Agent
 /// Decides which reporters are asked when, and what of their readings goes into one report.
 ///
 /// A tick asks all that are due, and its report leaves when the last of them has answered, or a short while after the tick:
@@ -119,3 +120,4 @@ struct SamplerCore {
         finished.append(Batch(readings: inOrder, measuredAt: tick.measuredAt))
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 /// When each of several things is due that recur at intervals of their own.
 ///
 /// All stand on one grid that begins at the origin, so that what has the same interval is due at the same moment, and stays
@@ -39,3 +40,4 @@ struct Schedule {
         return due
     }
 }
+#endif

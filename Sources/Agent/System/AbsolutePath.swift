@@ -1,3 +1,4 @@
+#if Agent
 extension String {
     /// The path from the root directory on, where a relative one counts from `directory`, itself absolute.
     func absolute(from directory: String) -> String {
@@ -12,3 +13,4 @@ extension String {
         return String(self[..<slash])
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 import Synchronization
 
@@ -28,3 +29,4 @@ func blocking<Value: Sendable>(_ body: @escaping @Sendable () async throws -> Va
 private final class ResultBox<Value: Sendable>: Sendable {
     let result = Mutex<Result<Value, any Error>?>(nil)
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import CLinux
 import Glibc
 
@@ -23,3 +24,4 @@ enum DescriptorSupply {
         }
     }
 }
+#endif

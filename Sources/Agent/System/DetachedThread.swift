@@ -1,3 +1,4 @@
+#if Agent
 import CLinux
 import Glibc
 
@@ -41,3 +42,4 @@ enum DetachedThread {
         return code
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 
 /// The names in a folder.
@@ -29,3 +30,4 @@ enum LinkTarget {
         return count > 0 ? String(decoding: target.prefix(count), as: UTF8.self) : nil
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import CLinux
 import Glibc
 
@@ -25,3 +26,4 @@ final class EventDescriptor: Sendable {
         _ = read(number, &count, 8)
     }
 }
+#endif

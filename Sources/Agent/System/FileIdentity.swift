@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 
 /// Which file it is, whatever it is called.
@@ -26,3 +27,4 @@ struct FileIdentity: Hashable {
         (device, inode) = (status.st_dev, status.st_ino)
     }
 }
+#endif

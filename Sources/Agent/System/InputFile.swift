@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 
 /// A file that is read from its start to its end, or standard input. Closes what it opened.
@@ -27,3 +28,4 @@ struct InputFile: ~Copyable {
         try retryingInterrupts("read") { Glibc.read(descriptor, memory.baseAddress, memory.count) }
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 
 /// An open descriptor that is written in large pieces. Does not close it.
@@ -45,3 +46,4 @@ struct OutputFile: ~Copyable {
         }
     }
 }
+#endif

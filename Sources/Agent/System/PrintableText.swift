@@ -1,3 +1,4 @@
+#if Agent
 extension StringProtocol {
     /// The text on one line and without what could steer a terminal, for text that came from a broker or a file.
     var printable: String {
@@ -13,3 +14,4 @@ extension StringProtocol {
         return result
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 
 /// The command line of this process.
@@ -28,3 +29,4 @@ enum ProcessArguments {
     /// How far to look for their number.
     private static let mostArguments = 65_536
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import CLinux
 import Glibc
 
@@ -56,3 +57,4 @@ struct SignalInbox: ~Copyable {
             == unsafeBitCast(SIG_IGN, to: Int.self)
     }
 }
+#endif

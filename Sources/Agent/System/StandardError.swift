@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 
 /// Writes a line to standard error.
@@ -10,3 +11,4 @@ func standardError(_ line: String) {
         // There is nowhere left to say so.
     }
 }
+#endif

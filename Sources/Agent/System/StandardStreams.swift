@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 
 /// Descriptors 0 to 2.
@@ -38,3 +39,4 @@ final class OutputStreams {
         for file in files { dup2(file.descriptor, file.stream) }
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 
 /// A system call that failed.
@@ -26,3 +27,4 @@ func retryingInterrupts(_ context: String, _ body: () -> Int) throws(SystemError
         guard errno == EINTR else { throw .last(context) }
     }
 }
+#endif

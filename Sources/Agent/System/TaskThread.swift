@@ -1,3 +1,4 @@
+#if Agent
 import CLinux
 import Glibc
 import Synchronization
@@ -123,3 +124,4 @@ final class TaskThread: TaskExecutor {
         }
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 
 /// The address of a socket in the file system, or of one without a file.
@@ -33,3 +34,4 @@ struct UnixAddress {
         }
     }
 }
+#endif

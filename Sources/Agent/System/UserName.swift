@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 
 /// Users as people know them.
@@ -14,3 +15,4 @@ enum UserName {
         return stat("/proc/\(process)", &status) == 0 ? status.st_uid : nil
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 
 /// Waits until one of the descriptors can be read, or a moment has come; nil waits for the descriptors alone.
@@ -12,3 +13,4 @@ func wait(until moment: SuspendingClock.Instant?, for descriptors: [Int32]) -> S
     guard poll(&polled, nfds_t(polled.count), timeout) > 0 else { return [] }
     return Set(polled.filter { $0.revents != 0 }.map(\.fd))
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 
 /// The time of day. It may jump; only to be shown and sent, never to measure with.
@@ -12,3 +13,4 @@ enum WallClock {
     /// The whole seconds since 1970; 0 before.
     static func seconds() -> UInt64 { UInt64(max(0, now())) }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 /// How a cell of the terminal looks.
 struct CellStyle: Hashable, Sendable {
     enum Color: Hashable, Sendable {
@@ -148,3 +149,4 @@ struct GridPainter {
         return Array(output.utf8)
     }
 }
+#endif

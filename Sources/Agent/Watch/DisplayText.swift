@@ -1,3 +1,4 @@
+#if Agent
 /// Text from outside, made fit for a terminal: nothing of it can move the cursor, change colours or turn the line around.
 ///
 /// What it consists of goes into cells, one or two columns wide. Terminals differ in how wide they take some characters to
@@ -89,3 +90,4 @@ struct DisplayText: Hashable, Sendable {
         0x16FE0...0x18DFF, 0x1AFF0...0x1B2FF, 0x1F200...0x1F265, 0x20000...0x3FFFD,
     ]
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 /// The last percentages of something, oldest first. Keeps whole numbers from 0 to 100, an octet each.
 struct History: Hashable, Sendable {
     /// How many are kept.
@@ -34,3 +35,4 @@ enum Sparkline {
         String(percents.suffix(max(0, width)).map { bar($0, usesUnicode: usesUnicode) })
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 /// Turns what a terminal sends into keys. A key's sequence may come in pieces. Does no input.
 struct KeyDecoder {
     enum Key: Hashable {
@@ -73,3 +74,4 @@ struct KeyDecoder {
         }
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 /// Messages a second over the last ten seconds.
 struct RateMeter: Sendable {
     typealias Instant = ContinuousClock.Instant
@@ -32,3 +33,4 @@ struct RateMeter: Sendable {
         self.second = second
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import CLinux
 import Glibc
 
@@ -126,3 +127,4 @@ final class Terminal {
         }
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 /// The columns of the table, and where they are in a window of some width. The narrower, the fewer.
 struct WatchColumns: Hashable, Sendable {
     enum Column: Hashable, Sendable, CaseIterable {
@@ -111,3 +112,4 @@ extension WatchColumns.Column {
         }
     }
 }
+#endif

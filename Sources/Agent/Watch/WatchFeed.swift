@@ -1,3 +1,4 @@
+#if Agent
 import AMQPWire
 import Synchronization
 
@@ -190,3 +191,4 @@ final class WatchFeed: Sendable {
         }
     }
 }
+#endif

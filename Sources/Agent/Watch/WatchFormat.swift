@@ -1,3 +1,4 @@
+#if Agent
 /// Numbers as `watch` shows them. Takes any number: they come from messages.
 enum WatchFormat {
     /// A number with one decimal; `?` for one that nobody would believe.
@@ -37,3 +38,4 @@ enum WatchFormat {
         }
     }
 }
+#endif

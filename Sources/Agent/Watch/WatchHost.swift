@@ -1,3 +1,4 @@
+#if Agent
 /// What is known of one host: the last of each value, and how the load went. What comes from messages is neutralised.
 struct WatchHost: Sendable {
     typealias Instant = ContinuousClock.Instant
@@ -74,3 +75,4 @@ struct WatchHost: Sendable {
         }
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 /// A message as one line of text, for where there is no terminal to draw in.
 enum WatchLine {
     /// `12:34:56 my-computer cpu 24.1% mem 34.1% temp 72.4°C uptime 1d 12:16 ip 192.168.1.101`
@@ -53,3 +54,4 @@ enum WatchLine {
         return String(decoding: text, as: UTF8.self)
     }
 }
+#endif

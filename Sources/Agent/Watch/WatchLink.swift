@@ -1,3 +1,4 @@
+#if Agent
 /// What the connection to the broker is doing.
 enum WatchLink: Hashable, Sendable {
     /// No connection was open yet.
@@ -19,3 +20,4 @@ enum WatchLink: Hashable, Sendable {
         }
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import Synchronization
 
 /// What tasks have for the thread that polls: bounded for messages, whose sender waits for room.
@@ -101,3 +102,4 @@ extension WatchMailbox.State {
         items.append(item)
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import FoundationEssentials
 
 /// What a message says of a host. Takes what is as it ought to be and leaves out the rest: messages come from anybody.
@@ -153,3 +154,4 @@ private struct Fields: Decodable {
         if hostname?.isEmpty == true { hostname = nil }
     }
 }
+#endif

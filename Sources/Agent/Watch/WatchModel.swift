@@ -1,3 +1,4 @@
+#if Agent
 /// What is known of all hosts that were heard of, in bounded memory. Knows nothing of brokers, terminals or clocks.
 struct WatchModel: Sendable {
     typealias Instant = ContinuousClock.Instant
@@ -100,3 +101,4 @@ struct WatchModel: Sendable {
         forgottenCount &+= oldest.count
     }
 }
+#endif

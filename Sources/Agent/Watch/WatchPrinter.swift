@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 
 /// A line for each message on standard output, where that is no terminal or JSON is wanted; news of the connection go to
@@ -98,3 +99,4 @@ struct WatchPrinter: ~Copyable {
         try? output.flush()
     }
 }
+#endif

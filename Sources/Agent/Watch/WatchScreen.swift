@@ -1,3 +1,4 @@
+#if Agent
 /// Draws a `WatchModel` into a grid of the window's size: a title, the headings, a row for each host, and the keys.
 /// Does no output.
 struct WatchScreen: Sendable {
@@ -213,3 +214,4 @@ struct Level: Hashable, Sendable {
         return CellStyle(color: value >= warning ? .yellow : .green)
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 
 /// The table in the terminal: joins the mailbox, the keyboard, the signals and the screen, on one thread that polls.
@@ -166,3 +167,4 @@ struct WatchTable: ~Copyable {
         lastDrawing = nil
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import Testing
 
 @testable import PsistatsAgent
@@ -143,3 +144,4 @@ struct ServiceReportTests {
         await sleeper.value
     }
 }
+#endif

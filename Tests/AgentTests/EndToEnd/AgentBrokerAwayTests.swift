@@ -1,3 +1,4 @@
+#if Agent
 import Foundation
 import Glibc
 import Testing
@@ -120,3 +121,4 @@ struct AgentBrokerAwayTests {
         }
     }
 }
+#endif

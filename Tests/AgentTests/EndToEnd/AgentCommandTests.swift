@@ -1,3 +1,4 @@
+#if Agent
 import Foundation
 import Testing
 
@@ -137,3 +138,4 @@ struct AgentCommandTests {
         }
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import Foundation
 import Glibc
 import Testing
@@ -100,3 +101,4 @@ struct AgentEnduranceTests {
         }
     }
 }
+#endif

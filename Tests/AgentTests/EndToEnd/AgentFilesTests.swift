@@ -1,3 +1,4 @@
+#if Agent
 import Foundation
 import Glibc
 import Testing
@@ -327,3 +328,4 @@ struct AgentFilesTests {
         }
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import AMQPWire
 import Foundation
 import Glibc
@@ -117,3 +118,4 @@ struct AgentFullQueueTests {
         }
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import Foundation
 import Glibc
 import Testing
@@ -249,3 +250,4 @@ struct AgentLifecycleTests {
         }
     }
 }
+#endif

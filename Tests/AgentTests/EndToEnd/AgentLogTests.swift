@@ -1,3 +1,4 @@
+#if Agent
 import Foundation
 import Glibc
 import Testing
@@ -97,3 +98,4 @@ struct AgentLogTests {
         }
     }
 }
+#endif

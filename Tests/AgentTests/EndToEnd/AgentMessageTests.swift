@@ -1,3 +1,4 @@
+#if Agent
 import AMQPWire
 import Foundation
 import Glibc
@@ -223,3 +224,4 @@ struct AgentMessageTests {
         return Dictionary(rows.map { ($0["name"].text ?? "", $0.object ?? [:]) }) { first, _ in first }
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import AMQPWire
 import Foundation
 import Glibc
@@ -241,3 +242,4 @@ struct AgentRefusalTests {
         }
     }
 }
+#endif

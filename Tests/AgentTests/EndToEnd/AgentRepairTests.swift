@@ -1,3 +1,4 @@
+#if Agent
 import AMQPWire
 import Foundation
 import Glibc
@@ -84,3 +85,4 @@ struct AgentRepairTests {
         }
     }
 }
+#endif

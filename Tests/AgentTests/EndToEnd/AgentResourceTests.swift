@@ -1,3 +1,4 @@
+#if Agent
 import Foundation
 import Glibc
 import Testing
@@ -240,3 +241,4 @@ struct AgentResourceTests {
         }
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import Foundation
 import Glibc
 import Testing
@@ -155,3 +156,4 @@ struct AgentServiceTests {
         #expect(inbox.take().count > 1)
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import Foundation
 import Glibc
 import Testing
@@ -56,3 +57,4 @@ struct AgentStartFailureTests {
         }
     }
 }
+#endif

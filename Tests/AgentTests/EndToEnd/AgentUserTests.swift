@@ -1,3 +1,4 @@
+#if Agent
 import Foundation
 import Glibc
 import Testing
@@ -246,3 +247,4 @@ struct AgentUserTests {
         }
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import Testing
 
 @testable import PsistatsAgent
@@ -137,3 +138,4 @@ import Testing
         await other.value
     }
 }
+#endif

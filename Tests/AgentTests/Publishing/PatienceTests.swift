@@ -1,3 +1,4 @@
+#if Agent
 import AMQPWire
 import Testing
 
@@ -128,3 +129,4 @@ import Testing
         #expect(throttle.admit(now: start.advanced(by: .seconds(60))) == "")
     }
 }
+#endif

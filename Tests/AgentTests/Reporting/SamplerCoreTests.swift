@@ -1,3 +1,4 @@
+#if Agent
 import HostMetrics
 import Testing
 
@@ -119,3 +120,4 @@ import Testing
         }
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import Testing
 
 @testable import PsistatsAgent
@@ -61,3 +62,4 @@ import Testing
         #expect(schedule.takeDue(at: origin) == [])
     }
 }
+#endif

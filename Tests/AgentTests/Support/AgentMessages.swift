@@ -1,3 +1,4 @@
+#if Agent
 import Foundation
 import Glibc
 import Testing
@@ -179,3 +180,4 @@ extension JSON: Decodable {
         }
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import Foundation
 import Glibc
 
@@ -117,3 +118,4 @@ func eventually(
 ) async throws {
     let _: Void = try await eventually(what, within: limit) { try await body() ? () : nil }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import AMQPWire
 import Foundation
 import Glibc
@@ -232,3 +233,4 @@ extension AgentLock {
         try holder(in: RuntimePlace(pidfile: pidfile).lockFolder)
     }
 }
+#endif

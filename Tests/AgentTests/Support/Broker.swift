@@ -1,3 +1,4 @@
+#if Agent
 import AMQPWire
 import Glibc
 import Testing
@@ -77,3 +78,4 @@ enum Broker {
         "test-\(getpid())-\(UInt64.random(in: 0 ... .max))"
     }
 }
+#endif

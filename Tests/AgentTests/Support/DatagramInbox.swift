@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 
 @testable import PsistatsAgent
@@ -30,3 +31,4 @@ final class DatagramInbox {
     /// The assignments of all messages, in their order.
     var assignments: [String] { take().flatMap { $0.split(separator: "\n").map(String.init) } }
 }
+#endif

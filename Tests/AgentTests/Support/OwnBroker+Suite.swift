@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 import Testing
 
@@ -41,3 +42,4 @@ extension Trait where Self == OwnBrokerTrait {
     /// A RabbitMQ that the suite may stop.
     static var ownBroker: Self { OwnBrokerTrait() }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import AMQPWire
 import Glibc
 import Testing
@@ -44,3 +45,4 @@ extension Broker {
         try await AMQPConnection.connect(url).openChannel()
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 import Synchronization
 
@@ -217,3 +218,4 @@ private struct Pipe {
         close(.writing)
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 import Testing
 
@@ -172,3 +173,4 @@ final class PseudoTerminal {
         return true
     }
 }
+#endif

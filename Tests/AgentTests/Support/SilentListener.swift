@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 import Synchronization
 
@@ -91,3 +92,4 @@ extension pthread_t {
         init(_ run: @escaping @Sendable () -> Void) { self.run = run }
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 
 /// Somebody who is not root; `nobody`, where root runs the tests.
@@ -10,3 +11,4 @@ enum TestUser {
         geteuid() == 0
         ? ["/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", "--"] : []
 }
+#endif

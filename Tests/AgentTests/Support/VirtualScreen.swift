@@ -1,3 +1,4 @@
+#if Agent
 /// What a terminal shows after it was sent some octets: as much of a VT100 with xterm's extensions as a program may use that
 /// draws with absolute positions. Anything else is noted as a fault.
 struct VirtualScreen {
@@ -189,3 +190,4 @@ struct VirtualScreen {
         }
     }
 }
+#endif
