@@ -90,7 +90,7 @@ extension AMQPError.Reply {
         public static var accessRefused: Kind { Kind(.accessRefused) }
         /// The name is the broker's own: it begins with `amq.`, or is that of the default exchange.
         public static var reservedName: Kind { Kind(.reservedName) }
-        /// User or password are wrong, or the user may not come from this host.
+        /// User, password or a new secret are wrong, or the user may not come from this host.
         public static var loginRefused: Kind { Kind(.loginRefused) }
         /// ``AMQPError/Reply/resource`` does not exist.
         public static var notFound: Kind { Kind(.notFound) }

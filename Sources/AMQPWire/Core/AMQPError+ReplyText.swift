@@ -105,7 +105,7 @@ extension AMQPError.Reply {
             kind = .exclusiveConsumer
             resource = words.firstResource
         } else if words.contains("ogin was refused") || words.contains("login failure")
-            || words.contains("login refused")
+            || words.contains("login refused") || words.contains("secret was refused")
         {
             kind = .loginRefused
         } else if code == 405 || words.contains("access to locked") {

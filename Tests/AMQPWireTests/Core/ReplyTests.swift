@@ -99,6 +99,7 @@ struct ReplyTests {
             kind: .loginRefused
         ),
         Case(code: 530, text: "NOT_ALLOWED - login failure", kind: .loginRefused),
+        Case(code: 530, text: "NOT_ALLOWED - New secret was refused by one of the backends", kind: .loginRefused),
         // Virtual hosts.
         Case(code: 530, text: "NOT_ALLOWED - vhost nope not found", kind: .notFound, resource: vhost("nope")),
         Case(code: 530, text: "NOT_ALLOWED - vhost 'a b' not found", kind: .notFound, resource: vhost("a b")),
