@@ -12,7 +12,7 @@ let package = Package(
     ],
     traits: [
         .trait(name: "TLS", description: "amqps:// by the system's OpenSSL 3; without it AMQPWire depends on nothing."),
-        .trait(name: "Agent", description: "The program psistats. Whoever takes a library alone does without it."),
+        .trait(name: "Agent", description: "The program psistats. A package that takes a library alone does without it."),
         .default(enabledTraits: ["TLS", "Agent"]),
     ],
     dependencies: [

@@ -31,7 +31,7 @@ final class OpenSSLContext: SecureContext {
             SSL_CTX_set_verify(context, SSL_VERIFY_NONE, nil)
         } else {
             SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nil)
-            // Whoever lists an intermediate authority, or the broker's own certificate, trusts it.
+            // A listed intermediate, or the broker's own certificate, is an authority by itself.
             X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context), UInt(X509_V_FLAG_PARTIAL_CHAIN))
             try loadAuthorities()
         }
