@@ -244,6 +244,12 @@ import Testing
                 ("cpu7_thermal", ["37700"]), ("cluster0_thermal", ["38400"]),
             ])
         )
+        // A board's controller, which reports limits of the processor's beside what it measures.
+        try expect(
+            "peci_cputemp Die",
+            52,
+            board(chips: [("peci_cputemp", ["Die=52000", "Core 0=50000", "Tjmax=100000", "Tthrottle=98000"])])
+        )
         // A label of the user's own.
         try expect(
             "coretemp 6P 8E package",
@@ -266,11 +272,14 @@ import Testing
             "gpu_thermal", "cpu-gpu-thermal", "BAT0", "pmic-thermal", "ddr-thermal", "nvme", "iwlwifi_1",
             "ath10k_hwmon",
             "mt7915_phy0", "pch_skylake", "cpufreq", "drivetemp", "modem-core-thermal", "spd5118", "amdgpu",
-            "thermal-fan-est", "skin-therm", "npu_thermal",
+            "xe", "i915", "nouveau", "thermal-fan-est", "skin-therm", "npu_thermal",
         ] {
             let tree = try board(chips: [(name, ["41000"])], zones: [(name, "41000")])
             #expect(try CPUTemperatureCollector(root: tree.root).read() == nil, "\(name)")
         }
+        // Graphics whose label says package.
+        let graphics = try board(chips: [("xe", ["pkg=60000", "vram=70000"]), ("i915", ["package=61000"])])
+        #expect(try CPUTemperatureCollector(root: graphics.root).read() == nil)
         let two = try board(chips: [], zones: [("imx_thermal_zone", "41500"), ("sunxi_thermal", "30000")])
         #expect(try CPUTemperatureCollector(root: two.root).read() == nil)
     }

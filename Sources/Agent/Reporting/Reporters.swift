@@ -106,7 +106,7 @@ enum Reporters {
                 system.percent.map { JSONValue.object([system.mountPoint: .double($0)]) }
             }
             var reading = Reading("hddspace", .array(fullness), failures: sample.failures)
-            guard settings.hasDetails else { return reading }
+            guard settings.hasDetails, !sample.fileSystems.isEmpty else { return reading }
             let details = sample.fileSystems.map { ($0.mountPoint, self.details($0)) }
             reading.fields.append(ReportField(key: "hddspace_details", value: .object(details)))
             return reading

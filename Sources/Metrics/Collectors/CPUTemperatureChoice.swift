@@ -111,11 +111,12 @@ struct CPUTemperatureChoice {
             return name.words == lone ? 81 : nil
         }
         if let rank = driverRank(sensor.driver, sensor.label) { return rank }
+        let label = sensor.label.map(ProcessorName.init)
+        if name.isOther || label?.isOther == true { return nil }
         if let part = name.part { return part == .core ? 64 : 50 + part.rawValue }
         if name.words == lone { return 80 }
         // A chip of the mainboard's, which measures the processor among others.
-        guard !name.isOther, let part = sensor.label.flatMap({ ProcessorName($0).part }) else { return nil }
-        return 70 + part.rawValue
+        return label?.part.map { 70 + $0.rawValue }
     }
 
     /// The rank of processors' own sensors; nil for all others.

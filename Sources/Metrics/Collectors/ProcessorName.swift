@@ -72,6 +72,10 @@ struct ProcessorName {
         "adsp", "cdsp", "nsp", "nspss", "hvx", "lpass", "aoss", "ao", "aux", "center", "top", "tskn", "hot",
         "threshold",
         "socket", "adc", "est", "acpitz",
+        // Graphics, and what is on their boards.
+        "xe", "i", "nouveau", "radeon", "vram", "hbm",
+        // Limits that some drivers report as if they were measured.
+        "tcontrol", "tthrottle", "tjmax",
     ]
 
     /// `bigcore0-thermal` is `bigcore` and `thermal`.
