@@ -51,7 +51,8 @@ struct Psistats: ParsableCommand {
     static func main() {
         StandardStreams.fillGaps()
         do {
-            var command = try parseAsRoot(ProcessArguments.all)
+            let arguments = try CommandWords.translated(ProcessArguments.all) { standardError($0) }
+            var command = try parseAsRoot(arguments)
             try command.run()
         } catch let failure as CommandFailure {
             end(failure)
@@ -59,8 +60,23 @@ struct Psistats: ParsableCommand {
             // What commands do not handle themselves is writing their output.
             end(CommandFailure(writing: error))
         } catch {
-            exit(withError: error)
+            end(error)
         }
+    }
+
+    /// What ArgumentParser has to say: help, or what is wrong with the command line.
+    private static func end(_ error: any Error) -> Never {
+        let (code, message) = (exitCode(for: error), fullMessage(for: error))
+        guard code == .success else {
+            standardError(message)
+            Glibc.exit(code.rawValue)
+        }
+        do throws(SystemError) {
+            try standardOutput(message)
+        } catch {
+            end(CommandFailure(writing: error))
+        }
+        Glibc.exit(ExitStatus.success.rawValue)
     }
 }
 #else

@@ -38,7 +38,7 @@ struct ConfigurationReporterTests {
         #expect(timing.interval == .milliseconds(250))
         #expect(timing.deadline == .milliseconds(7_500))
         for key in ["interval", "timeout"] {
-            for value in ["0", "0.0001", "", "-1", "1e3", "31536001", "5 ; seconds"] {
+            for value in ["0", "0.0001", "", "-1", "1e3", "31536001", "5;seconds"] {
                 #expect(ConfigurationTests.read("[\(section)]\n\(key)=\(value)").problems.count == 1)
             }
         }

@@ -76,7 +76,7 @@ struct LoggingFormatTests {
 
     @Test("the thread's name is that of the thread that logs")
     func threadName() throws {
-        #expect(Self.text(try LogFormat("%(taskName)s"), .sample("")) == "None")
+        #expect(Self.text(try LogFormat("%(taskName)s %(taskName)r"), .sample("")) == "None None")
         let name = Self.text(try LogFormat("%(threadName)s"), .sample(""))
         #expect(!name.isEmpty && !name.contains("\n"))
         let isFirst = getpid() == Int32(truncatingIfNeeded: Self.threadNumber())

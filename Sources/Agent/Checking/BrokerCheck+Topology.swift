@@ -39,12 +39,14 @@ extension BrokerCheck {
             try await checkQueue(topology.queue, broker)
         else { return }
         guard broker.isRabbitMQ else {
-            return try report.noted(.permissions, "not checked: only RabbitMQ tells without a change")
+            try report.noted(.permissions, "not checked: only RabbitMQ tells without a change")
+            return try await checkFlow(broker)
         }
         for probe in [PermissionProbe.binding(topology.binding), .publishing(topology.binding)] {
             guard try await passes(probe, .permissions, broker) else { return }
         }
         try report.passed(.permissions, "user '\(self.broker.user)' may bind and publish")
+        try await checkFlow(broker)
     }
 
     /// Says so if a permission is missing. Of other brokers than RabbitMQ it cannot be known.
@@ -56,6 +58,8 @@ extension BrokerCheck {
         guard broker.isRabbitMQ else { return true }
         let answer = await ask(broker) { channel throws(AMQPError) in try await probe.ask(on: channel) }
         guard case .no(let error) = answer, !probe.isPermitted(error) else { return true }
+        // A broker that is blocked reads no question; that is told later.
+        if error.code == .timedOut, broker.connection.blockedReason != nil { return true }
         try failTopology(stage, error)
         return false
     }

@@ -3,7 +3,7 @@ import AMQPWire
 import Glibc
 
 /// Checks one broker, stage after stage, up to the first that fails: resolver, TCP, TLS, AMQP, login, virtual host, exchange,
-/// queue, permissions. Changes nothing on the broker.
+/// queue, permissions, and whether it takes messages. Changes nothing on the broker.
 struct BrokerCheck {
     /// How long the resolver, TCP, and the opening of the connection may take, each, unless the URL says.
     static let patience = Duration.seconds(10)
@@ -13,6 +13,7 @@ struct BrokerCheck {
     let hostname: String
     let broker: AMQPURI
     let report: CheckReport
+    let flow = FlowProbe()
 
     func run() async throws(SystemError) {
         guard try reach() else { return }
@@ -39,6 +40,7 @@ struct BrokerCheck {
         settings.callTimeout = Self.patience
         settings.confirmTimeout = Self.patience
         settings.recovery = nil
+        settings.onEvent = { [flow] event in flow.heard(event) }
         return settings
     }
 
@@ -102,7 +104,9 @@ struct BrokerCheck {
                 try report.passed(.amqp, names.isEmpty ? "0-9-1" : "0-9-1, " + names.joined(separator: " "))
             case .login: try report.passed(.login, "user '\(broker.user)'")
             case .vhost: try report.passed(.vhost, "'\(broker.vhost)'")
-            case .configuration, .hostname, .hddspace, .cpuTemp, .resolver, .tcp, .exchange, .queue, .permissions: break
+            case .configuration, .reporters, .hostname, .hddspace, .cpuTemp, .resolver, .tcp, .exchange, .queue,
+                .permissions, .flow:
+                break
             }
         }
     }

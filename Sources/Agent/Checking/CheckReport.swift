@@ -7,9 +7,9 @@ import Glibc
 final class CheckReport {
     /// What is checked, in this order.
     enum Stage: String {
-        case configuration, hostname, hddspace
+        case configuration, reporters, hostname, hddspace
         case cpuTemp = "cpu_temp"
-        case resolver, tcp, tls, amqp, login, vhost, exchange, queue, permissions
+        case resolver, tcp, tls, amqp, login, vhost, exchange, queue, permissions, flow
     }
 
     /// With what status the check ends: that of the first failure.
@@ -19,7 +19,7 @@ final class CheckReport {
 
     /// What the following lines are about.
     func heading(_ text: String) throws(SystemError) {
-        try output.append(line: text.printable)
+        try output.append(line: text.shown)
         try output.flush()
     }
 
@@ -42,7 +42,7 @@ final class CheckReport {
     ) throws(SystemError) {
         if self.status == .success { self.status = status }
         try errors.append(line: Self.line("fail", stage, text))
-        try errors.append(line: "      " + Self.column("remedy", 13) + remedy.printable)
+        try errors.append(line: "      " + Self.column("remedy", 13) + remedy.shown)
         try errors.flush()
     }
 
@@ -53,7 +53,7 @@ final class CheckReport {
     }
 
     private static func line(_ word: String, _ stage: Stage, _ text: String) -> String {
-        column(word, 6) + column(stage.rawValue, 13) + " " + text.printable
+        column(word, 6) + column(stage.rawValue, 13) + " " + text.shown
     }
 
     private static func column(_ text: String, _ width: Int) -> String {

@@ -4,24 +4,44 @@ import Glibc
 
 /// `--config`, which most commands take, and the configuration that comes of it.
 struct ConfigurationOption: ParsableArguments {
-    @Option(help: ArgumentHelp("The configuration, instead of the first psistats.conf found.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("The configuration, instead of the first psistats.conf found.", valueName: "file"),
+        completion: .file()
+    )
     var config: String?
 
     /// The configuration and the name under which this machine reports.
     ///
-    /// - Parameter tellsOfDefaults: whether to say on standard error that there is no file.
+    /// - Parameters:
+    ///   - tellsOfDefaults: whether to say on standard error that there is no file.
+    ///   - isStarting: whether what would keep a daemon from starting is a problem, too.
     /// - Returns: for the path the file's as it was named, or ``ConfigurationFinder/defaults``.
     /// - Throws: every problem found, with the exit status 78.
     func load(
-        tellsOfDefaults: Bool = false
+        tellsOfDefaults: Bool = false,
+        isStarting: Bool = false
     ) throws(CommandFailure) -> (path: String, configuration: Configuration, hostname: String) {
         let surroundings = Surroundings.current()
         do throws(ConfigurationError) {
-            let (path, configuration) = try ConfigurationFinder.load(config, surroundings: surroundings)
+            let (path, configuration) =
+                try isStarting
+                ? ConfigurationFinder.loadForStart(config, surroundings: surroundings)
+                : ConfigurationFinder.load(config, surroundings: surroundings)
             if tellsOfDefaults, path == ConfigurationFinder.defaults {
                 standardError(ConfigurationFinder.defaultsNotice)
             }
             return (path, configuration, configuration.hostname.name ?? surroundings.hostname)
+        } catch {
+            throw CommandFailure(status: .configuration, message: error.description)
+        }
+    }
+
+    /// The configuration, what is wrong with it, and what may be.
+    ///
+    /// - Throws: where no file can be read, with the exit status 78.
+    func survey(_ surroundings: Surroundings) throws(CommandFailure) -> ConfigurationFinder.Findings {
+        do throws(ConfigurationError) {
+            return try ConfigurationFinder.survey(config, surroundings: surroundings)
         } catch {
             throw CommandFailure(status: .configuration, message: error.description)
         }

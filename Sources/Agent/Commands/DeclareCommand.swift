@@ -76,7 +76,7 @@ struct DeclareCommand: ParsableCommand {
                     try await connection.withChannel { try await settings.topology.declare(on: $0) }
                 }
             }
-            print(text(queue, configuration))
+            try standardOutput(text(queue, configuration))
         } catch let error as AMQPError {
             let advice = BrokerAdvice.explanation(of: error, configuration: configuration, hostname: hostname)
             throw CommandFailure(error.exitStatus, advice)
@@ -95,11 +95,19 @@ struct DeclareCommand: ParsableCommand {
 
     /// What the client sends to the first broker that is configured.
     private func rehearse() throws(CommandFailure) -> [UInt8] {
-        let (path, configuration, hostname) = try options.load()
+        let (path, loaded, machineName) = try options.load()
+        var (configuration, hostname) = (loaded, machineName)
         guard var broker = configuration.server.brokers.first else {
             throw CommandFailure(status: .configuration, message: "\(path): [server]: no broker")
         }
-        if !showSecrets { broker.password = Self.placeholder }
+        if !showSecrets {
+            broker.password = Self.placeholder
+            // A password may stand in the wrong place.
+            broker.vhost = Secrets.shared.hidden(broker.vhost)
+            configuration.queue.prefix = Secrets.shared.hidden(configuration.queue.prefix)
+            configuration.exchange.name = Secrets.shared.hidden(configuration.exchange.name)
+            hostname = Secrets.shared.hidden(hostname)
+        }
         do throws(AMQPError) {
             return try AMQPRehearsal().octets(broker, requests: Topology(configuration, hostname: hostname).requests)
         } catch {

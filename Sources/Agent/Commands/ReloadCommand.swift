@@ -35,8 +35,8 @@ struct ReloadCommand: ParsableCommand {
                 if let error = status.reloadError {
                     throw CommandFailure(status: .configuration, message: error)
                 }
-                for note in status.reloadNotes ?? [] { standardError("psistats: \(note.printable)") }
-                return print(
+                for note in status.reloadNotes ?? [] { standardError("psistats: \(note)") }
+                return try standardOutput(
                     "psistats: process \(agent.pid) has read its configuration again: \(status.configuration)"
                 )
             }

@@ -39,7 +39,7 @@ struct StartCommand: ParsableCommand {
         do {
             try StartingAgent(explicitPath: options.config, surroundings: .current(), isForeground: true).run { _ in }
         } catch let running as StartingAgent.AlreadyRunning {
-            print(running.line)
+            try standardOutput(running.line)
         }
     }
 
@@ -77,9 +77,9 @@ struct StartCommand: ParsableCommand {
     }
 
     private func launch() throws {
-        let (path, configuration, _) = try options.load(tellsOfDefaults: true)
+        let (path, configuration, _) = try options.load(tellsOfDefaults: true, isStarting: true)
         if let running = try RunningAgent.find(options, isStarting: true) {
-            print(StartingAgent.AlreadyRunning(running).line)
+            try standardOutput(StartingAgent.AlreadyRunning(running).line)
             return
         }
         // The daemon begins in the directory of this process, where it will find no file either.
@@ -96,7 +96,7 @@ struct StartCommand: ParsableCommand {
 
     private func report(_ outcome: Launcher.Outcome) throws {
         switch outcome {
-        case .up(_, let line): print("psistats: " + line)
+        case .up(_, let line): try standardOutput("psistats: " + line)
         case .failed(let status, let words):
             let text = words.hasSuffix("\n") ? String(words.dropLast()) : words
             throw CommandFailure(

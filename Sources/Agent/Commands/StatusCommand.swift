@@ -22,17 +22,18 @@ struct StatusCommand: ParsableCommand {
 
     func run() throws {
         guard let running = try RunningAgent.find(options) else {
-            if json { print("{\"running\":false}") }
+            if json { try standardOutput("{\"running\":false}") }
             throw CommandFailure(status: .notRunning, message: json ? nil : "psistats: does not run")
         }
+        let status: AgentStatus
         do throws(SystemError) {
-            let status = try running.status()
-            print(try json ? status.line() : status.text(now: WallClock.now()))
+            status = try running.status()
         } catch {
             // It runs; that much is certain.
-            print(json ? "{\"pid\":\(running.pid),\"running\":true}" : "running: process \(running.pid)")
-            standardError("psistats: it does not tell more: \(error.context): \(error.reason)")
+            try standardOutput(json ? "{\"pid\":\(running.pid),\"running\":true}" : "running: process \(running.pid)")
+            return standardError("psistats: it does not tell more: \(error.context): \(error.reason)")
         }
+        try standardOutput(try json ? status.line() : status.text(now: WallClock.now()))
     }
 }
 #endif

@@ -18,7 +18,7 @@ struct StopCommand: ParsableCommand {
     @OptionGroup var options: ConfigurationOption
 
     func run() throws {
-        print("psistats: " + (try Self.stop(options)))
+        try standardOutput("psistats: " + (try Self.stop(options)))
     }
 
     /// Ends the daemon of a configuration, and says how that went.
@@ -57,8 +57,8 @@ struct RestartCommand: ParsableCommand {
     @OptionGroup var options: ConfigurationOption
 
     func run() throws {
-        _ = try options.load()
-        print("psistats: " + (try StopCommand.stop(options)))
+        _ = try options.load(isStarting: true)
+        try standardOutput("psistats: " + (try StopCommand.stop(options)))
         var start = try StartCommand.parse([])
         start.options = options
         try start.run()

@@ -105,24 +105,27 @@ struct WatchCommand: ParsableCommand {
             guard options.config == nil else { throw error }
             standardError((error.message ?? "") + "\npsistats: using the defaults instead, with the broker of --url")
         }
+        Secrets.shared.learnURLs(in: url)
         var problems: [String] = []
         do throws(AMQPURIError) {
             configuration.server.brokers = try ConfigurationReader.brokers(
                 url,
                 filesIn: Surroundings.current().directory
-            ) { problems.append($0) }
+            ) { remark in
+                if case .problem(let text) = remark { problems.append(text) }
+            }
         } catch {
             problems.append(error.description)
         }
         guard problems.isEmpty else {
-            throw CommandFailure(.usage, problems.map { "--url: \($0.printable)" }.joined(separator: "\npsistats: "))
+            throw CommandFailure(.usage, problems.map { "--url: \($0.shown)" }.joined(separator: "\npsistats: "))
         }
         return configuration
     }
 
     private func routingKeys(for exchange: Configuration.Exchange) throws(CommandFailure) -> [String] {
         if let long = key.first(where: { $0.utf8.count > 255 }) {
-            throw CommandFailure(.usage, "--key: '\(String(long.prefix(20)).printable)…' is longer than 255 bytes")
+            throw CommandFailure(.usage, "--key: '\(String(long.prefix(20)).shown)…' is longer than 255 bytes")
         }
         if !key.isEmpty { return key }
         switch exchange.type {

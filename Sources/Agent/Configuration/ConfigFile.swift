@@ -1,10 +1,10 @@
 #if Agent
 /// The sections, keys and values of a configuration file, each with its line.
 ///
-/// Knows nothing of which sections and keys mean something. Equals what Python's `configparser.RawConfigParser` reads,
-/// with that parser's defaults: `=` or `:` after a key, `#` or `;` at the start of a line for comments, no comments
-/// behind values, deeper indented lines continue a value, keys in small letters, no interpolation, `[DEFAULT]` inherited
-/// by every section. Where Python raises an error, a fault is noted and reading goes on.
+/// Knows nothing of which sections and keys mean something. Reads what `ConfigParser.RawConfigParser` of Python 2.7 reads,
+/// for which the first psistats was written, and notes each place that `configparser` of Python 3 reads in another way.
+/// What Python 2.7 refuses and Python 3 takes is read as Python 3 does: indented keys and headers, a byte order mark. What
+/// both refuse is a fault, and reading goes on.
 ///
 /// Prints without its values: one of them may be a URL with a password.
 struct ConfigFile: Sendable {
@@ -14,13 +14,15 @@ struct ConfigFile: Sendable {
     private(set) var defaults = Section(name: "DEFAULT", line: 0)
     /// What is wrong with the file's form, in the order of the lines.
     private(set) var faults: [Fault] = []
+    /// Where Python 3 would read something else, in the order of the lines.
+    private(set) var differences: [Difference] = []
     private var sectionIndex: [String: Int] = [:]
 
     /// One section.
     struct Section: Sendable {
         /// The text between the brackets.
         let name: String
-        /// The line of its header, from 1.
+        /// The line of its header, from 1; the first where there are several.
         let line: Int
         /// Its own keys in the order of the file.
         fileprivate(set) var entries: [Entry] = []
@@ -36,14 +38,15 @@ struct ConfigFile: Sendable {
             entryIndex[key].map { entries[$0] }
         }
 
-        fileprivate func position(of key: String) -> Int? {
-            entryIndex[key]
-        }
-
-        fileprivate mutating func append(_ entry: Entry) -> Int {
+        /// Adds an entry, or puts it in the place of the one of this key. Returns its position, and the line of the other.
+        fileprivate mutating func set(_ entry: Entry) -> (position: Int, replacedLine: Int?) {
+            if let known = entryIndex[entry.key] {
+                defer { entries[known] = entry }
+                return (known, entries[known].line)
+            }
             entryIndex[entry.key] = entries.count
             entries.append(entry)
-            return entries.count - 1
+            return (entries.count - 1, nil)
         }
     }
 
@@ -53,6 +56,8 @@ struct ConfigFile: Sendable {
         let text: String
         /// Its line, from 1.
         let line: Int
+        /// An indented line that starts with `#` or `;`: part of the value to Python 2.7, a comment to Python 3.
+        var looksLikeComment = false
     }
 
     /// A key and its value.
@@ -61,13 +66,18 @@ struct ConfigFile: Sendable {
         let key: String
         /// The key's line, from 1.
         let line: Int
-        /// The value's lines, the first from behind the delimiter; blank lines in between are empty items.
+        /// The value's lines, the first from behind the delimiter.
         fileprivate(set) var lines: [Item]
 
         /// The value as Python gives it: the lines joined by line feeds, without blanks at its end.
         var value: String {
             let last = lines.lastIndex { !$0.text.isEmpty } ?? -1
             return lines.prefix(last + 1).map(\.text).joined(separator: "\n")
+        }
+
+        /// The entry with another value.
+        func with(value: String) -> Entry {
+            Entry(key: key, line: line, lines: [Item(text: value, line: line)])
         }
 
         /// The value's lines that are not empty: what a list such as `devices[]` holds.
@@ -79,22 +89,48 @@ struct ConfigFile: Sendable {
     /// A line that is not of the file's format.
     struct Fault: Hashable, Sendable {
         enum Kind: Hashable, Sendable {
-            /// Bytes that are not UTF-8. The line was passed over.
-            case notUTF8
             /// Text before the first section header.
             case missingSectionHeader
             /// Neither a header nor a key with a delimiter.
             case notAKey
-            /// A section that line `first` opened already.
-            case duplicateSection(first: Int)
-            /// A key that line `first` holds already. The first value stays.
-            case duplicateKey(first: Int)
         }
 
         let kind: Kind
         let line: Int
         let section: String?
-        let key: String?
+    }
+
+    /// A place that Python 3 reads in another way, or refuses.
+    struct Difference: Hashable, Sendable {
+        enum Kind: Hashable, Sendable {
+            /// A comment behind a value: ` ;` and what follows.
+            case commentBehindValue
+            /// The value `""`, which is empty.
+            case emptyQuotes
+            /// A comment that starts with the word `rem`.
+            case remark
+            /// A line of a value that starts with `#` or `;`.
+            case commentInValue
+            /// An empty line within a value, which is left out.
+            case blankLineInValue
+            /// A section that line `first` opened already; the two are one.
+            case repeatedSection(first: Int)
+            /// A key that line `first` holds already; the last one holds.
+            case repeatedKey(first: Int)
+            /// A header with a further `]` behind its first.
+            case bracketBehindHeader
+            /// White space other than blank and tab around a text, which belongs to it.
+            case oddBlank
+            /// A carriage return within a line, which ends no line.
+            case carriageReturn
+            /// Bytes that are not UTF-8, read as ISO 8859-1.
+            case notUTF8
+        }
+
+        let kind: Kind
+        let line: Int
+        let section: String?
+        var key: String?
     }
 
     /// The section of this name, if the file has it.
@@ -107,147 +143,69 @@ struct ConfigFile: Sendable {
         guard let own = self.section(section) else { return nil }
         return own[key] ?? defaults[key]
     }
+
+    /// The file without those lines of values that look like comments: nobody means a list of devices or the name of a
+    /// queue to hold one. The values of some keys may: those are left as they are.
+    func withoutComments(except keys: Set<String>) -> ConfigFile {
+        func strip(_ section: inout Section) {
+            for index in section.entries.indices where !keys.contains(section.entries[index].key) {
+                section.entries[index].lines.removeAll(where: \.looksLikeComment)
+            }
+        }
+        var result = self
+        strip(&result.defaults)
+        for index in result.sections.indices { strip(&result.sections[index]) }
+        return result
+    }
 }
 
+/// What `ConfigFileParser` does to a file.
 extension ConfigFile {
-    /// Where reading stands: the section, the entry that a deeper line continues, and that entry's indentation.
-    private struct Position {
-        enum Place {
-            case nowhere
-            case defaults
-            case section(Int)
-        }
-
-        var place = Place.nowhere
-        var entry: Int?
-        /// Points at the first entry of a duplicate, whose repetition is read and dropped.
-        var isDropping = false
-        var indentation = 0
-        var reportedMissingHeader = false
-    }
-
-    /// Reads the bytes of a file: UTF-8, with or without a byte order mark, lines ended by LF, CR LF or CR.
+    /// Reads the bytes of a file.
     init(_ bytes: [UInt8]) {
-        var position = Position()
-        var start = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
-        var number = 1
-        while start < bytes.endIndex {
-            let end = bytes[start...].firstIndex { $0 == 0x0A || $0 == 0x0D } ?? bytes.endIndex
-            if let text = String(validating: bytes[start..<end], as: UTF8.self) {
-                read(text, number, &position)
-            } else {
-                note(.notUTF8, number, position)
-            }
-            start = end + 1
-            if end < bytes.endIndex, bytes[end] == 0x0D, start < bytes.endIndex, bytes[start] == 0x0A { start += 1 }
-            number += 1
+        var parser = ConfigFileParser()
+        parser.read(bytes, into: &self)
+    }
+
+    /// Where entries go.
+    enum Place: Hashable {
+        case defaults
+        case section(Int)
+    }
+
+    /// The section of this name, made where there is none, and the line of its first header.
+    mutating func open(_ name: String, line: Int) -> (place: Place, firstLine: Int?) {
+        if name == defaults.name { return (.defaults, nil) }
+        if let known = sectionIndex[name] { return (.section(known), sections[known].line) }
+        sectionIndex[name] = sections.count
+        sections.append(Section(name: name, line: line))
+        return (.section(sections.count - 1), nil)
+    }
+
+    /// Adds an entry, or puts it in the place of the one of this key. Returns its position, and the line of the other.
+    mutating func set(_ entry: Entry, in place: Place) -> (position: Int, replacedLine: Int?) {
+        switch place {
+        case .defaults: defaults.set(entry)
+        case .section(let index): sections[index].set(entry)
         }
     }
 
-    private mutating func read(_ line: String, _ number: Int, _ position: inout Position) {
-        let scalars = line.unicodeScalars
-        let text = Self.trimmed(scalars[...])
-        guard let first = text.first else {
-            continueEntry(with: "", number, position)
-            return
-        }
-        if first == "#" || first == ";" { return }
-        let indentation = scalars.distance(from: scalars.startIndex, to: text.startIndex)
-        if position.entry != nil, indentation > position.indentation {
-            continueEntry(with: String(text), number, position)
-            return
-        }
-        position.indentation = indentation
-        if first == "[", let close = text.lastIndex(of: "]") {
-            let name = text[text.index(after: text.startIndex)..<close]
-            if !name.isEmpty {
-                open(String(name), number, &position)
-                return
-            }
-        }
-        if case .nowhere = position.place {
-            if !position.reportedMissingHeader { note(.missingSectionHeader, number, position) }
-            position.reportedMissingHeader = true
-            return
-        }
-        guard let delimiter = text.firstIndex(where: { $0 == "=" || $0 == ":" }) else {
-            note(.notAKey, number, position)
-            return
-        }
-        let key = String(Self.trimmed(text[..<delimiter])).lowercased()
-        guard !key.isEmpty else {
-            note(.notAKey, number, position)
-            position.entry = nil
-            return
-        }
-        let value = String(Self.trimmed(text[text.index(after: delimiter)...]))
-        add(Entry(key: key, line: number, lines: [Item(text: value, line: number)]), &position)
-    }
-
-    private mutating func open(_ name: String, _ number: Int, _ position: inout Position) {
-        position.entry = nil
-        position.isDropping = false
-        if name == defaults.name {
-            position.place = .defaults
-        } else if let known = sectionIndex[name] {
-            position.place = .section(known)
-            note(.duplicateSection(first: sections[known].line), number, position)
-        } else {
-            position.place = .section(sections.count)
-            sectionIndex[name] = sections.count
-            sections.append(Section(name: name, line: number))
+    mutating func append(_ item: Item, to position: Int, in place: Place) {
+        switch place {
+        case .defaults: defaults.entries[position].lines.append(item)
+        case .section(let index): sections[index].entries[position].lines.append(item)
         }
     }
 
-    private mutating func add(_ entry: Entry, _ position: inout Position) {
-        func addition(to section: inout Section) -> (Int, first: Int?) {
-            if let known = section.position(of: entry.key) { return (known, section.entries[known].line) }
-            return (section.append(entry), nil)
-        }
-        let (index, first): (Int, Int?)
-        switch position.place {
-        case .nowhere: return
-        case .defaults: (index, first) = addition(to: &defaults)
-        case .section(let at): (index, first) = addition(to: &sections[at])
-        }
-        position.entry = index
-        position.isDropping = first != nil
-        if let first { note(.duplicateKey(first: first), entry.line, position, key: entry.key) }
-    }
-
-    private mutating func continueEntry(with text: String, _ number: Int, _ position: Position) {
-        guard let entry = position.entry, !position.isDropping else { return }
-        let item = Item(text: text, line: number)
-        switch position.place {
-        case .nowhere: return
-        case .defaults: defaults.entries[entry].lines.append(item)
-        case .section(let at): sections[at].entries[entry].lines.append(item)
+    func name(of place: Place) -> String {
+        switch place {
+        case .defaults: defaults.name
+        case .section(let index): sections[index].name
         }
     }
 
-    private mutating func note(_ kind: Fault.Kind, _ line: Int, _ position: Position, key: String? = nil) {
-        let section: String? =
-            switch position.place {
-            case .nowhere: nil
-            case .defaults: defaults.name
-            case .section(let at): sections[at].name
-            }
-        faults.append(Fault(kind: kind, line: line, section: section, key: key))
-    }
-
-    private static func trimmed(_ text: Substring.UnicodeScalarView) -> Substring.UnicodeScalarView {
-        guard let first = text.firstIndex(where: { !isBlank($0) }), let last = text.lastIndex(where: { !isBlank($0) })
-        else { return text[text.endIndex...] }
-        return text[first...last]
-    }
-
-    /// What Python's `str.isspace` takes for white space.
-    private static func isBlank(_ scalar: Unicode.Scalar) -> Bool {
-        switch scalar.value {
-        case 0x09...0x0D, 0x1C...0x20, 0x85, 0xA0, 0x1680, 0x2000...0x200A, 0x2028, 0x2029, 0x202F, 0x205F, 0x3000: true
-        default: false
-        }
-    }
+    mutating func note(_ fault: Fault) { faults.append(fault) }
+    mutating func note(_ difference: Difference) { differences.append(difference) }
 }
 
 extension ConfigFile.Item: CustomStringConvertible, CustomReflectable {

@@ -26,6 +26,26 @@ extension Configuration {
         var sensors = Sensors()
         var os = Plain(timing: Timing(isEnabled: false, interval: .seconds(3_600)))
         var processes = Plain(timing: Timing(isEnabled: false, interval: .seconds(5)))
+
+        /// The reporters by the names of their sections, in the order in which they are documented.
+        private static var timings: [(section: String, timing: WritableKeyPath<Reporters, Timing>)] {
+            [
+                ("cpu", \.cpu.timing), ("mem", \.mem.timing), ("cpu_temp", \.cpuTemp.timing),
+                ("uptime", \.uptime.timing), ("ipaddr", \.ipaddr.timing), ("load", \.load.timing),
+                ("hddspace", \.hddspace.timing), ("hddio", \.hddio.timing), ("net", \.net.timing),
+                ("hddtemp", \.hddtemp.timing), ("sensors", \.sensors.timing), ("os", \.os.timing),
+                ("processes", \.processes.timing),
+            ]
+        }
+
+        /// The sections of those that are on, or of those that are off.
+        func sections(enabled: Bool) -> [String] {
+            Self.timings.filter { self[keyPath: $0.timing].isEnabled == enabled }.map(\.section)
+        }
+
+        mutating func turnOff() {
+            for (_, timing) in Self.timings { self[keyPath: timing].isEnabled = false }
+        }
     }
 
     /// A reporter without keys of its own: `[uptime]`, `[load]`, `[os]`, `[processes]`.

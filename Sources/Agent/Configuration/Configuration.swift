@@ -61,8 +61,11 @@ struct Configuration: Hashable, Sendable {
 
     /// `[app]`: the process.
     struct App: Hashable, Sendable {
-        /// The pause before the first attempt to connect again. 0: at once; later pauses grow all the same.
+        /// The pause before the first attempt to connect again. 0: at once; later pauses grow.
         var retryPause = Duration.seconds(5)
+        /// What the pauses between attempts grow to; one that is not longer than the first keeps them all the same. Nil: a
+        /// minute.
+        var longestRetryPause: Duration?
         /// Where the process number is kept.
         var pidfile = "/var/run/psistats.pid"
         /// How long to wait for the daemon to start, and to end before it is killed; more than 0.

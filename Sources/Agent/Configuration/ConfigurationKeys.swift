@@ -11,8 +11,8 @@ enum ConfigurationKeys {
             (
                 "app",
                 [
-                    "retry_timer", "message", "pidfile", "pidfile_timeout", "stdin_path", "stdout_path", "stderr_path",
-                    "timer", "meta_timer", "primary_timer", "secondary_timer",
+                    "retry_timer", "retry_max", "message", "pidfile", "pidfile_timeout", "stdin_path", "stdout_path",
+                    "stderr_path",
                 ]
             ),
             ("buffer", ["max_messages"]),

@@ -19,7 +19,7 @@ struct ConfigurationProblem: Error, Hashable, Sendable, CustomStringConvertible 
     var description: String {
         let place = line.map { "\(file):\($0)" } ?? file
         let subject = key ?? section.map { "[\($0)]" }
-        return ([place] + (subject.map { [$0] } ?? []) + [message]).joined(separator: ": ").printable
+        return ([place] + (subject.map { [$0] } ?? []) + [message]).joined(separator: ": ").shown
     }
 }
 

@@ -35,6 +35,7 @@ extension ConfigurationReader {
 
     /// What every reporter has: whether, how often, and how long at most.
     private mutating func timing(_ section: String, into timing: inout Configuration.Timing) {
+        let section = sectionName(of: section)
         flag("enabled", in: section, into: &timing.isEnabled)
         positiveSeconds("interval", in: section, upTo: 31_536_000, into: &timing.interval)
         positiveSeconds("timeout", in: section, upTo: 86_400, into: &timing.deadline)

@@ -52,6 +52,7 @@ extension ConfigurationReader {
 
     mutating func readApp(into app: inout Configuration.App) {
         seconds("retry_timer", in: "app", into: &app.retryPause)
+        readLongestRetry(into: &app)
         positiveSeconds("pidfile_timeout", in: "app", upTo: 86_400, into: &app.pidfileTimeout)
         if let form = word("message", in: "app", of: Configuration.MessageForm.allCases.map(\.rawValue)) {
             app.messageForm = Configuration.MessageForm(rawValue: form) ?? app.messageForm
@@ -60,6 +61,18 @@ extension ConfigurationReader {
         filePath("stdin_path", in: "app", into: &app.stdinPath)
         filePath("stdout_path", in: "app", into: &app.stdoutPath)
         filePath("stderr_path", in: "app", into: &app.stderrPath)
+    }
+
+    /// `retry_timer` itself makes every pause that long.
+    private mutating func readLongestRetry(into app: inout Configuration.App) {
+        guard let entry = file.entry("retry_max", in: "app"), !entry.value.isEmpty else { return }
+        if entry.value == "retry_timer" {
+            app.longestRetryPause = app.retryPause
+        } else if let pause = Self.seconds(entry.value), pause > .zero {
+            app.longestRetryPause = pause
+        } else {
+            note(entry, in: "app", "has to be a number of seconds from 0.001 to 86400, as 60 or 0.5, or retry_timer")
+        }
     }
 
     mutating func readBuffer(into buffer: inout Configuration.Buffer) {

@@ -33,30 +33,39 @@ extension ConfigurationReader {
         }
     }
 
+    private mutating func note(variable: String, _ remark: URLParameterRemark) {
+        switch remark {
+        case .problem(let text): note(variable: variable, text)
+        case .warning(let text): warn(variable: variable, text)
+        }
+    }
+
+    private mutating func note(_ entry: ConfigFile.Entry, in section: String, _ remark: URLParameterRemark) {
+        switch remark {
+        case .problem(let text): note(entry, in: section, text)
+        case .warning(let text): warn(entry, in: section, text)
+        }
+    }
+
     /// The brokers that a URL or several name.
     ///
     /// - Parameters:
     ///   - directory: what relative names of certificates and keys count from.
-    ///   - note: takes what is wrong besides.
+    ///   - note: takes what is to be said about parameters.
     static func brokers(
         _ text: String,
         filesIn directory: String,
-        note: (String) -> Void
+        note: (URLParameterRemark) -> Void
     ) throws(AMQPURIError) -> [AMQPURI] {
         let files = [\AMQPURI.caCertificateFile, \AMQPURI.certificateFile, \AMQPURI.keyFile]
-        let brokers = try AMQPURI.list(text).map { broker in
+        // The hosts of one URL share its parameters: each is told of once.
+        var told: Set<URLParameterRemark> = []
+        return try AMQPURI.list(text).map { broker in
             var broker = broker
+            for remark in PikaParameters.apply(to: &broker) where told.insert(remark).inserted { note(remark) }
             for file in files { broker[keyPath: file] = broker[keyPath: file]?.absolute(from: directory) }
             return broker
         }
-        // The hosts of one URL share its parameters: each is told of once.
-        var told: Set<String> = []
-        for name in brokers.flatMap(\.unknownParameters).map(\.name) where told.insert(name).inserted {
-            let known = AMQPURI.Parameter.allCases.map(\.rawValue)
-            let hint = ConfigurationKeys.hint(for: name, among: known)
-            note("unknown parameter '\(name)' in the URL" + hint)
-        }
-        return brokers
     }
 
     /// The line of the file in which the byte `offset` of a value stands.
@@ -81,8 +90,8 @@ extension ConfigurationReader {
                 return
             }
             do throws(AMQPURIError) {
-                server.brokers = try Self.brokers(text, filesIn: directory) {
-                    note(entry, in: "server", "\(urlPath): \($0)")
+                server.brokers = try Self.brokers(text, filesIn: directory) { remark in
+                    note(entry, in: "server", remark.in(urlPath))
                 }
             } catch {
                 note(entry, in: "server", "\(urlPath): \(error)")
@@ -96,7 +105,15 @@ extension ConfigurationReader {
             return
         }
         var broker = Configuration.Server().brokers[0]
-        if let host = file.entry("host", in: "server")?.value, !host.isEmpty { broker.host = host }
+        if let entry = file.entry("host", in: "server"), !entry.value.isEmpty {
+            if let host = Self.host(entry.value) {
+                broker.host = host
+            } else {
+                let isURL = entry.value.utf8.contains { [UInt8(ascii: "/"), UInt8(ascii: "@")].contains($0) }
+                let advice = isURL ? "; a URL is written with the key 'url'" : "; a port has the key 'port'"
+                note(entry, in: "server", "has to be the name or the address of a host and nothing else" + advice)
+            }
+        }
         if let user = file.entry("user", in: "server")?.value { broker.user = user }
         if let password = file.entry("pass", in: "server")?.value { broker.password = password }
         name("path", in: "server", into: &broker.vhost, mayBeEmpty: true)
@@ -108,12 +125,28 @@ extension ConfigurationReader {
                 note(entry, in: "server", "has to be a number from 1 to 65535")
             }
         }
-        for key in ["host", "user", "pass"] {
+        for key in ["user", "pass"] {
             guard let entry = file.entry(key, in: "server"), entry.value.utf8.contains(where: { $0 == 0 || $0 == 0x0A })
             else { continue }
             note(entry, in: "server", "has to be on one line and without NUL")
         }
         server.brokers = [broker]
+    }
+
+    /// A host's name or address, an IPv6 address with or without brackets; nil for what cannot be one.
+    private static func host(_ text: String) -> String? {
+        var text = text[...]
+        if text.hasPrefix("["), text.hasSuffix("]") { text = text.dropFirst().dropLast() }
+        let isAddress = text.utf8.count { $0 == UInt8(ascii: ":") } >= 2
+        let fits = text.unicodeScalars.allSatisfy { scalar in
+            switch scalar {
+            case "a"..."z", "A"..."Z", "0"..."9", "-", ".", "_": true
+            case ":", "%": isAddress
+            // Names of other alphabets are the resolver's business.
+            default: scalar.value >= 0x80 && scalar.properties.isAlphabetic
+            }
+        }
+        return fits && !text.isEmpty && text.utf8.count <= 255 ? String(text) : nil
     }
 }
 #endif

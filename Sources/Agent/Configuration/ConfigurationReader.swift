@@ -16,6 +16,8 @@ struct ConfigurationReader {
     /// Gives a file's bytes, or why it cannot be read.
     let readFile: (String) -> Result<[UInt8], FileFailure>
     private(set) var problems: [ConfigurationProblem] = []
+    /// What works, and may not be what was meant: what Python 3 would read in another way, keys without effect.
+    private(set) var warnings: [ConfigurationProblem] = []
 
     init(
         path: String,
@@ -25,16 +27,24 @@ struct ConfigurationReader {
     ) {
         self.path = path
         directory = path.absolute(from: surroundings.directory).parentDirectory
-        self.file = file
+        // Only these mean something with such a line in them: a format, and expressions of Python.
+        self.file = file.withoutComments(except: ["format", "args", "kwargs"])
         self.surroundings = surroundings
         self.readFile = readFile
+    }
+
+    /// Where things are written.
+    var origins: ConfigurationOrigins {
+        ConfigurationOrigins(path: path, file: file, hasURLVariable: surroundings.url?.isEmpty == false)
     }
 
     /// Reads everything. What is wrong keeps its default, and `problems` tells of it, in the order of the lines.
     mutating func configuration() -> Configuration {
         var result = Configuration()
         noteFaults()
+        noteDifferences()
         noteUnknownNames()
+        noteOldNames()
         readServer(into: &result.server)
         readQueue(into: &result.queue)
         readExchange(into: &result.exchange)
@@ -42,19 +52,25 @@ struct ConfigurationReader {
         readApp(into: &result.app)
         readBuffer(into: &result.buffer)
         readSystem(into: &result.system)
+        if OldRelease.isVersion02(file) { startWithoutReporters(&result.reporters) }
         readReporters(into: &result.reporters)
         readLogging(into: &result.logging)
         checkQueueName(of: result)
-        let unordered = problems.enumerated()
-        problems = unordered.sorted { ($0.element.line ?? 0, $0.offset) < ($1.element.line ?? 0, $1.offset) }
-            .map(\.element)
+        problems = Self.sorted(problems)
+        warnings = Self.sorted(warnings)
         return result
     }
 
+    private static func sorted(_ problems: [ConfigurationProblem]) -> [ConfigurationProblem] {
+        problems.enumerated().sorted { ($0.element.line ?? 0, $0.offset) < ($1.element.line ?? 0, $1.offset) }
+            .map(\.element)
+    }
+
     private mutating func readLogging(into logging: inout LoggingConfiguration) {
-        let (found, faults) = LoggingReader(file: file, path: path, directory: directory).read()
-        logging = found
-        problems += faults
+        let findings = LoggingReader(file: file, path: path, directory: directory).findings()
+        logging = findings.0
+        problems += findings.problems
+        warnings += findings.warnings
     }
 
     private mutating func checkQueueName(of configuration: Configuration) {
@@ -91,23 +107,34 @@ extension ConfigurationReader {
         )
     }
 
+    mutating func warn(_ entry: ConfigFile.Entry, in section: String, _ message: String) {
+        warn(section: section, key: entry.key, line: entry.line, message)
+    }
+
+    mutating func warn(section: String?, key: String?, line: Int?, _ message: String) {
+        warnings.append(ConfigurationProblem(file: path, line: line, section: section, key: key, message: message))
+    }
+
+    mutating func warn(variable: String, _ message: String) {
+        warnings.append(
+            ConfigurationProblem(file: "environment", line: nil, section: nil, key: variable, message: message)
+        )
+    }
+
     private mutating func noteFaults() {
         for fault in file.faults {
             let message =
                 switch fault.kind {
-                case .notUTF8: "the line is not UTF-8 text"
                 case .missingSectionHeader:
                     "text before the first section: a section such as [server] has to come first"
                 case .notAKey: "neither [section] nor key=value"
-                case .duplicateSection(let first): "the section stands in line \(first) already: join the two"
-                case .duplicateKey(let first): "the key stands in line \(first) already: remove one of the two"
                 }
             problems.append(
                 ConfigurationProblem(
                     file: path,
                     line: fault.line,
                     section: fault.section,
-                    key: fault.key,
+                    key: nil,
                     message: message
                 )
             )
@@ -115,12 +142,16 @@ extension ConfigurationReader {
     }
 
     private mutating func noteUnknownNames() {
-        let everywhere = Set(ConfigurationKeys.known.flatMap(\.keys) + LoggingReader.keys)
-        for entry in file.defaults.entries where !everywhere.contains(entry.key) {
+        let everywhere = Set(
+            ConfigurationKeys.known.flatMap(\.keys) + LoggingReader.keys + OldRelease.keys.values.joined()
+        )
+        for entry in file.defaults.entries
+        where !everywhere.contains(entry.key) && !file.refers(to: entry.key, in: file.defaults.name) {
             let hint = ConfigurationKeys.hint(for: entry.key, among: everywhere.sorted())
             note(entry, in: file.defaults.name, "no section has such a key" + hint)
         }
-        for section in file.sections where !ConfigurationKeys.isLogging(section.name) {
+        for section in file.sections
+        where !ConfigurationKeys.isLogging(section.name) && section.name != OldRelease.diskSection {
             guard let keys = ConfigurationKeys.keys(of: section.name) else {
                 let names = ConfigurationKeys.known.map(\.section) + ConfigurationKeys.logging
                 let near = ConfigurationKeys.suggestion(for: section.name, among: names)
@@ -135,7 +166,8 @@ extension ConfigurationReader {
                 )
                 continue
             }
-            for entry in section.entries where !keys.contains(entry.key) {
+            let old = OldRelease.keys[section.name] ?? []
+            for entry in section.entries where !keys.contains(entry.key) && !old.contains(entry.key) {
                 let hint = ConfigurationKeys.hint(for: entry.key, among: keys)
                 note(entry, in: section.name, "unknown key in [\(section.name)]" + hint)
             }

@@ -67,23 +67,23 @@ struct AgentStatus: Codable, Hashable, Sendable {
         reloadNotes: [String]
     ) {
         self.pid = pid
-        self.configuration = configuration
+        self.configuration = configuration.shown
         self.startedAt = startedAt
         self.skipped = skipped
         self.reloads = reloads
-        self.reloadError = reloadError
-        self.reloadNotes = reloadNotes.isEmpty ? nil : reloadNotes
+        self.reloadError = reloadError.map { Secrets.shared.hidden($0) }
+        self.reloadNotes = reloadNotes.isEmpty ? nil : reloadNotes.map(\.shown)
         version = Psistats.version
-        broker = publisher.broker
+        broker = publisher.broker?.shown
         connectedAt = publisher.connectedAt
-        blockedReason = publisher.blockedReason
+        blockedReason = publisher.blockedReason?.shown
         sent = publisher.sent
         confirmed = publisher.confirmed
         returned = publisher.returned
         refused = publisher.refused
         buffered = outbox.count
         dropped = outbox.dropped
-        lastError = publisher.lastError?.text
+        lastError = publisher.lastError?.text.shown
         lastErrorAt = publisher.lastError?.at
     }
 
@@ -105,7 +105,7 @@ struct AgentStatus: Codable, Hashable, Sendable {
         if let reloadError { lines.append("configuration not taken over: \(reloadError.replacing("\n", with: "; "))") }
         for note in reloadNotes ?? [] { lines.append("configuration: \(note)") }
         if let lastError { lines.append("last error: \(lastError)" + (lastErrorAt.map { " (\(ago($0)))" } ?? "")) }
-        return lines.map(\.printable).joined(separator: "\n")
+        return lines.map(\.shown).joined(separator: "\n")
     }
 
     /// `3 d 4 h`, `5 min 12 s`, `8 s`.

@@ -87,7 +87,11 @@ struct StartingAgent {
     /// The configuration, under a path that stays right wherever the process goes.
     private func loaded() throws(CommandFailure) -> (String, Configuration) {
         do throws(ConfigurationError) {
-            let (path, configuration) = try ConfigurationFinder.load(explicitPath, surroundings: surroundings)
+            let (path, configuration) = try ConfigurationFinder.loadForStart(
+                explicitPath,
+                surroundings: surroundings,
+                isForeground: isForeground
+            )
             guard path != ConfigurationFinder.defaults else {
                 if isForeground { standardError(ConfigurationFinder.defaultsNotice) }
                 return (path, configuration)

@@ -6,6 +6,7 @@ import Glibc
 /// Decides nothing about when a new file begins: `RotatingFileSink` and `TimedRotatingFileSink` do.
 struct LogFile: Sendable {
     let path: String
+    private let encoding: LogEncoding?
     private var opening: Opening
     private var open: OpenFile?
 
@@ -44,6 +45,7 @@ struct LogFile: Sendable {
     /// - Parameter isKnown: this process wrote to the file before, so it is neither emptied nor expected to be absent.
     init(_ file: LoggingConfiguration.File, isKnown: Bool) throws(SystemError) {
         path = file.path
+        encoding = file.encoding
         opening =
             switch file.mode {
             case .append: .append
@@ -59,7 +61,7 @@ struct LogFile: Sendable {
         let file = try OpenFile(path: path, flags: opening == .create ? O_EXCL : 0)
         if opening == .create { opening = .append }
         open = file
-        line = LogLine(LogStream(file.number))
+        line = LogLine(LogStream(file.number), encoding: encoding)
     }
 
     /// Empties the file if that was asked for.
@@ -80,10 +82,16 @@ struct LogFile: Sendable {
         try openIfClosed()
         if opening == .truncate { try empty() }
         do {
-            try line?.write(&text)
+            let mark = encoding.map { $0.mark.isEmpty || size() != 0 ? [] : $0.mark } ?? []
+            try line?.write(&text, behind: mark)
         } catch {
             throw SystemError(code: error.code, context: path)
         }
+    }
+
+    /// How many bytes a line of this text has in the file, its end included.
+    func length(of text: [UInt8]) -> Int {
+        encoding.map { $0.encode(text + [0x0A]).count } ?? text.count + 1
     }
 
     mutating func close() {
@@ -96,7 +104,7 @@ struct LogFile: Sendable {
         guard open != nil else { return }
         let file = try OpenFile(path: path, flags: 0)
         open = file
-        line = LogLine(LogStream(file.number))
+        line = LogLine(LogStream(file.number), encoding: encoding)
     }
 
     /// Opens the name anew if it is gone or means another file now.

@@ -45,12 +45,13 @@ extension LogFormat {
         case .filename: text.append(contentsOf: record.filename.utf8)
         case .module: text.append(contentsOf: record.module.utf8)
         case .funcName: text.append(contentsOf: record.function.utf8)
-        case .message: text.append(contentsOf: record.message.utf8)
+        case .message, .msg: text.append(contentsOf: record.message.utf8)
         case .asctime: appendDate(record.time, to: &text, &dates)
         case .threadName: text.append(contentsOf: LogRecord.currentThreadName().utf8)
         case .processName: text.append(contentsOf: "MainProcess".utf8)
-        // As in Python outside of asyncio.
-        case .taskName: text.append(contentsOf: "None".utf8)
+        // As Python has them for a message without arguments, an exception and a task.
+        case .args: text.append(contentsOf: "()".utf8)
+        case .excInfo, .excText, .stackInfo, .taskName: text.append(contentsOf: "None".utf8)
         case .levelno, .lineno, .thread, .process: text.append(contentsOf: "\(integer(field, of: record))".utf8)
         case .created, .msecs, .relativeCreated: text.append(contentsOf: "\(real(field, of: record))".utf8)
         }
@@ -81,7 +82,7 @@ extension LogFormat {
         case .created: record.time.seconds
         case .msecs, .relativeCreated: Int(exactly: real(field, of: record).rounded(.towardZero)) ?? 0
         case .name, .levelname, .pathname, .filename, .module, .funcName, .asctime, .threadName, .processName,
-            .taskName, .message:
+            .taskName, .message, .msg, .args, .excInfo, .excText, .stackInfo:
             0
         }
     }
@@ -93,7 +94,7 @@ extension LogFormat {
         case .relativeCreated: (record.time.real - record.start.real) * 1_000
         case .levelno, .lineno, .thread, .process: Double(integer(field, of: record))
         case .name, .levelname, .pathname, .filename, .module, .funcName, .asctime, .threadName, .processName,
-            .taskName, .message:
+            .taskName, .message, .msg, .args, .excInfo, .excText, .stackInfo:
             0
         }
     }

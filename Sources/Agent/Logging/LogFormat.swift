@@ -20,15 +20,20 @@ struct LogFormat: Hashable, Sendable {
     /// What a record has, by Python's names.
     enum Field: String, CaseIterable, Sendable {
         case name, levelno, levelname, pathname, filename, module, lineno, funcName, created, asctime, msecs
-        case relativeCreated, thread, threadName, process, processName, taskName, message
+        case relativeCreated, thread, threadName, process, processName, taskName, message, msg, args
+        case excInfo = "exc_info"
+        case excText = "exc_text"
+        case stackInfo = "stack_info"
 
-        enum Kind { case text, integer, real }
+        /// A constant is no text to Python: `None`, the empty tuple.
+        enum Kind { case text, integer, real, constant }
 
         var kind: Kind {
             switch self {
             case .name, .levelname, .pathname, .filename, .module, .funcName, .asctime, .threadName, .processName,
-                .taskName, .message:
+                .message, .msg:
                 .text
+            case .args, .excInfo, .excText, .stackInfo, .taskName: .constant
             case .levelno, .lineno, .thread, .process: .integer
             case .created, .msecs, .relativeCreated: .real
             }
@@ -202,7 +207,7 @@ extension LogFormat {
                 throw LogFormatError(message: "\(shown): there is no such conversion; s writes every field")
             }
             switch (field.kind, form) {
-            case (.text, _):
+            case (.text, _), (.constant, _):
                 throw LogFormatError(message: "\(shown): the field is text; write %(\(field.rawValue))s")
             case (.real, .octal), (.real, .hexadecimal):
                 throw LogFormatError(message: "\(shown): the field is no whole number; write %(\(field.rawValue))d")

@@ -38,7 +38,7 @@ extension LogHandlerReader {
             number =
                 Self.facilities.first { $0.name == name }?.number
                 ?? ConfigurationReader.number(text, as: Int.self)
-        case .none, .bool, .tuple, .dictionary, .call: break
+        case .none, .bool, .real, .tuple, .dictionary, .call: break
         }
         guard let number, (0...23).contains(number) else {
             var message = "has to be a name such as user, daemon or local0, or a number from 0 to 23"
@@ -67,7 +67,7 @@ extension LogHandlerReader {
                 if case .host = syslog.address { break }
                 return
             }
-        case .none, .bool, .integer, .tuple, .dictionary, .call: break
+        case .none, .bool, .integer, .real, .tuple, .dictionary, .call: break
         }
         fault("socktype", entry, "has to be socket.SOCK_DGRAM, or for a socket's path socket.SOCK_STREAM")
     }
@@ -89,7 +89,7 @@ extension LogHandlerReader {
             var host = text[..<colon]
             if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
             return address(String(host), port)
-        case .none, .bool, .integer, .name, .dictionary, .call: return nil
+        case .none, .bool, .integer, .real, .name, .dictionary, .call: return nil
         }
     }
 
@@ -106,7 +106,7 @@ extension LogHandlerReader {
         case .name("handlers.SYSLOG_UDP_PORT"), .name("logging.handlers.SYSLOG_UDP_PORT"), .name("SYSLOG_UDP_PORT"):
             "syslog"
         case .name(let name): name
-        case .none, .bool, .integer, .tuple, .dictionary, .call: nil
+        case .none, .bool, .integer, .real, .tuple, .dictionary, .call: nil
         }
     }
 }

@@ -18,7 +18,7 @@ extension LogHandlerReader {
         case .integer(let number): return number != 0
         case .text(let text):
             if let flag = ConfigurationReader.flag(text) { return flag }
-        case .none, .name, .tuple, .dictionary, .call: break
+        case .none, .real, .name, .tuple, .dictionary, .call: break
         }
         fault(parameter, entry, "has to be yes or no")
         return false
@@ -28,7 +28,7 @@ extension LogHandlerReader {
         guard let (value, entry) = given(parameter) else { return }
         var literal = value
         if case .text(let text) = value { literal = PythonLiteral(text) ?? value }
-        guard case .integer(let given) = literal, range.contains(given) else {
+        guard let given = literal.wholeNumber, range.contains(given) else {
             let end = range.upperBound < Int.max / 2 ? " to \(range.upperBound)" : " up"
             fault(parameter, entry, "has to be a number of \(unit) from \(range.lowerBound)\(end)")
             return
@@ -39,17 +39,20 @@ extension LogHandlerReader {
     mutating func stream() -> LoggingConfiguration.Stream? {
         guard let (value, entry) = given("stream") else { return .standardError }
         switch value {
-        case .text("ext://sys.stdout"), .text("sys.stdout"), .name("sys.stdout"), .name("stdout"):
+        case .text("ext://sys.stdout"), .text("sys.stdout"), .name("sys.stdout"), .name("sys.__stdout__"),
+            .name("stdout"):
             return .standardOutput
-        case .text("ext://sys.stderr"), .text("sys.stderr"), .name("sys.stderr"), .name("stderr"): return .standardError
-        case .none, .bool, .integer, .text, .name, .tuple, .dictionary, .call:
+        case .text("ext://sys.stderr"), .text("sys.stderr"), .name("sys.stderr"), .name("sys.__stderr__"),
+            .name("stderr"):
+            return .standardError
+        case .none, .bool, .integer, .real, .text, .name, .tuple, .dictionary, .call:
             fault("stream", entry, "has to be ext://sys.stdout or ext://sys.stderr")
             return nil
         }
     }
 
     mutating func logFile() -> LoggingConfiguration.File? {
-        checkEncoding()
+        let encoding = encoding()
         let isDelayed = flag("delay")
         let mode = mode()
         guard given("filename") != nil else {
@@ -57,7 +60,12 @@ extension LogHandlerReader {
             return nil
         }
         guard let name = text("filename") else { return nil }
-        return LoggingConfiguration.File(path: name.absolute(from: directory), mode: mode, isDelayed: isDelayed)
+        return LoggingConfiguration.File(
+            path: name.absolute(from: directory),
+            mode: mode,
+            isDelayed: isDelayed,
+            encoding: encoding
+        )
     }
 
     private mutating func mode() -> LoggingConfiguration.File.Mode {
@@ -72,10 +80,19 @@ extension LogHandlerReader {
         }
     }
 
-    private mutating func checkEncoding() {
-        guard let text = text("encoding"), let entry = given("encoding")?.entry else { return }
-        let plain = text.lowercased().filter { $0 != "-" && $0 != "_" }
-        if !["utf8", "u8", "locale"].contains(plain) { fault("encoding", entry, "has to be utf-8") }
+    /// Nil for UTF-8.
+    private mutating func encoding() -> LogEncoding? {
+        let errors = text("errors") ?? ""
+        guard let text = text("encoding"), let entry = given("encoding")?.entry else { return nil }
+        guard let encoding = LogEncoding(text, errors: errors) else {
+            fault(
+                "encoding",
+                entry,
+                "has to be an encoding that the system knows, as utf-8 or latin-1 (iconv -l lists them)"
+            )
+            return nil
+        }
+        return encoding.isPlain ? nil : encoding
     }
 
     mutating func schedule() -> LoggingConfiguration.Schedule {
@@ -117,7 +134,7 @@ extension LogHandlerReader {
             guard parts.count >= 2 else { return nil }
         case .call("datetime.time", let arguments), .call("time", let arguments):
             parts = arguments.map { if case .integer(let number) = $0 { number } else { nil } }
-        case .none, .bool, .integer, .name, .tuple, .dictionary, .call: return nil
+        case .none, .bool, .integer, .real, .name, .tuple, .dictionary, .call: return nil
         }
         guard (1...3).contains(parts.count) else { return nil }
         var result = 0

@@ -6,6 +6,7 @@ struct LogHandlerReader {
     let path: String
     let directory: String
     private(set) var problems: [ConfigurationProblem] = []
+    private(set) var warnings: [ConfigurationProblem] = []
     /// What the parameters, by their names in small letters, are set to, and where.
     private var values: [String: (value: PythonLiteral, entry: ConfigFile.Entry)] = [:]
 
@@ -91,7 +92,7 @@ struct LogHandlerReader {
     }
 
     private mutating func kind() -> Kind? {
-        guard let entry = file.entry("class", in: section.name) else {
+        guard let entry = value("class") else {
             note(nil, "lacks the key 'class', as class=logging.FileHandler")
             return nil
         }
@@ -117,10 +118,13 @@ struct LogHandlerReader {
         let common = Self.common
         // What [DEFAULT] says holds where nothing nearer does.
         for parameter in parameters where !common.contains(parameter) {
-            if let entry = file.defaults[parameter] { values[parameter] = (.text(entry.value), entry) }
+            guard file.defaults[parameter] != nil, section[parameter] == nil, let entry = value(parameter) else {
+                continue
+            }
+            values[parameter] = (.text(entry.value), entry)
         }
-        if let entry = file.entry("args", in: section.name), !collectArguments(entry, parameters) { return false }
-        if let entry = file.entry("kwargs", in: section.name), !entry.value.isEmpty {
+        if let entry = value("args"), !collectArguments(entry, parameters) { return false }
+        if let entry = value("kwargs"), !entry.value.isEmpty {
             guard case .dictionary(let items)? = PythonLiteral(entry.value) else {
                 note(entry, "has to be a dictionary of plain values, as {'filename': 'psistats.log'}")
                 return false
@@ -138,9 +142,9 @@ struct LogHandlerReader {
             }
         }
         for entry in section.entries where !common.contains(entry.key) {
-            if parameters.contains(entry.key) {
+            if parameters.contains(entry.key), let entry = value(entry.key) {
                 values[entry.key] = (.text(entry.value), entry)
-            } else {
+            } else if !file.refers(to: entry.key, in: section.name) {
                 note(
                     entry,
                     "unknown key for \(kind.rawValue)"
@@ -167,6 +171,22 @@ struct LogHandlerReader {
         return true
     }
 
+    /// A key of the section, its value with what `%(name)s` in it stands for.
+    private mutating func value(_ key: String) -> ConfigFile.Entry? {
+        guard let entry = file.entry(key, in: section.name) else { return nil }
+        let result = file.interpolated(entry, in: section.name)
+        // A class's own keys were psistats's idea: there is no Python that reads them otherwise.
+        if let warning = result.warning, Self.common.contains(key) { warn(entry, warning) }
+        if let problem = result.problem { note(entry, problem) }
+        return result.entry
+    }
+
+    private mutating func warn(_ entry: ConfigFile.Entry, _ message: String) {
+        warnings.append(
+            ConfigurationProblem(file: path, line: entry.line, section: section.name, key: entry.key, message: message)
+        )
+    }
+
     mutating func note(_ entry: ConfigFile.Entry?, _ message: String) {
         problems.append(
             ConfigurationProblem(
@@ -189,12 +209,12 @@ struct LogHandlerReader {
         guard let found = values[parameter] else { return nil }
         switch found.value {
         case .none, .text(""), .text("None"): return nil
-        case .bool, .integer, .text, .name, .tuple, .dictionary, .call: return found
+        case .bool, .integer, .real, .text, .name, .tuple, .dictionary, .call: return found
         }
     }
 
     private mutating func level() -> LogLevel {
-        guard let entry = file.entry("level", in: section.name), !entry.value.isEmpty else { return .notSet }
+        guard let entry = value("level"), !entry.value.isEmpty else { return .notSet }
         guard let level = LogLevel(entry.value) else {
             note(entry, LoggingReader.levelRule(entry.value))
             return .notSet
@@ -203,7 +223,7 @@ struct LogHandlerReader {
     }
 
     private mutating func format(among formatters: [String: LogFormat]) -> LogFormat {
-        guard let entry = file.entry("formatter", in: section.name), !entry.value.isEmpty else { return .message }
+        guard let entry = value("formatter"), !entry.value.isEmpty else { return .message }
         guard let format = formatters[entry.value] else {
             let hint = ConfigurationKeys.hint(for: entry.value, among: formatters.keys.sorted())
             note(entry, "names '\(entry.value)', which is not among the keys of [formatters]" + hint)

@@ -6,19 +6,25 @@ import Glibc
 /// A line that was begun and could not be ended is ended before the next one begins.
 struct LogLine: Sendable {
     private let stream: LogStream
+    /// Nil for UTF-8.
+    private let encoding: LogEncoding?
     /// A part of a line stands at the end of what was written.
     private var isInsideLine = false
 
-    init(_ stream: LogStream) {
+    init(_ stream: LogStream, encoding: LogEncoding? = nil) {
         self.stream = stream
+        self.encoding = encoding
     }
 
     /// Writes a text and a line feed behind it.
-    mutating func write(_ text: inout [UInt8]) throws(SystemError) {
+    ///
+    /// - Parameter mark: what has to stand before it.
+    mutating func write(_ text: inout [UInt8], behind mark: [UInt8] = []) throws(SystemError) {
         if isInsideLine { text.insert(0x0A, at: 0) }
         text.append(0x0A)
+        if let encoding { text = mark + encoding.encode(text) }
         let (written, code) = stream.write(text)
-        if written > 0 { isInsideLine = text[written - 1] != 0x0A }
+        if written > 0 { isInsideLine = encoding == nil ? text[written - 1] != 0x0A : written < text.count }
         if let code { throw SystemError(code: code, context: "write") }
     }
 }

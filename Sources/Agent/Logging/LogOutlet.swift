@@ -5,14 +5,16 @@ import Synchronization
 ///
 /// A failure never reaches whoever logs. The first lost record is reported through `report`; each further record tries
 /// anew; and the first that gets through is followed by a line that says how many were lost.
+///
+/// It outlives a reload that leaves its target as it was: a rotation goes on by its schedule then.
 final class LogOutlet: Sendable {
-    let name: String
-    private let level: LogLevel
-    private let format: LogFormat
     private let report: @Sendable (String) -> Void
     private let state: Mutex<State>
 
     private struct State {
+        var name: String
+        var level: LogLevel
+        var format: LogFormat
         var sink: any LogSink
         var text: [UInt8] = []
         var dates = LogFormat.DateCache()
@@ -26,38 +28,55 @@ final class LogOutlet: Sendable {
     private static let keptCapacity = 16_384
 
     init(_ handler: LoggingConfiguration.Handler, sink: any LogSink, report: @escaping @Sendable (String) -> Void) {
-        name = handler.name
-        level = handler.level
-        format = handler.format
         self.report = report
-        state = Mutex(State(sink: sink))
+        state = Mutex(State(name: handler.name, level: handler.level, format: handler.format, sink: sink))
+    }
+
+    /// Goes by what another handler of the same target says.
+    func adopt(_ handler: LoggingConfiguration.Handler) {
+        state.withLock { state in
+            state.name = handler.name
+            state.level = handler.level
+            guard state.format != handler.format else { return }
+            state.format = handler.format
+            state.dates = LogFormat.DateCache()
+        }
     }
 
     /// How many records were lost here.
     var lostCount: Int { state.withLock { $0.lostInAll } }
 
-    /// Writes a record, if it is serious enough.
-    func write(_ record: borrowing LogRecord) {
-        guard record.level >= level else { return }
-        let message = state.withLock { state in
-            do throws(SystemError) {
-                try send(record, &state)
-            } catch {
-                state.lost += 1
-                state.lostInAll += 1
-                defer { state.reason = error }
-                return state.lost == 1
-                    ? "\(error.context): \(error.reason): messages are lost until this is put right" : nil
-            }
-            if state.lost > 0 { tellOfLoss(after: record, &state) }
-            return state.sink.takeTrouble().map { "\($0.context): \($0.reason): the old file is kept and written on" }
+    /// Writes a record, if it is serious enough, and says whether it is.
+    @discardableResult
+    func write(_ record: borrowing LogRecord) -> Bool {
+        let (message, isTaken) = state.withLock { state -> (String?, Bool) in
+            guard record.level >= state.level else { return (nil, false) }
+            return (take(record, &state), true)
         }
-        if let message { report("psistats: log handler '\(name)': \(message)") }
+        if let message { report("psistats: log handler \(message)") }
+        return isTaken
+    }
+
+    /// Writes a record; returns what there is to report.
+    private func take(_ record: borrowing LogRecord, _ state: inout State) -> String? {
+        do throws(SystemError) {
+            try send(record, &state)
+        } catch {
+            state.lost += 1
+            state.lostInAll += 1
+            defer { state.reason = error }
+            return state.lost == 1
+                ? "'\(state.name)': \(error.context): \(error.reason): messages are lost until this is put right" : nil
+        }
+        if state.lost > 0 { tellOfLoss(after: record, &state) }
+        return state.sink.takeTrouble().map {
+            "'\(state.name)': \($0.context): \($0.reason): the old file is kept and written on"
+        }
     }
 
     private func send(_ record: borrowing LogRecord, _ state: inout State) throws(SystemError) {
         state.text.removeAll(keepingCapacity: state.text.capacity <= Self.keptCapacity)
-        format.render(record, into: &state.text, dates: &state.dates)
+        state.format.render(record, into: &state.text, dates: &state.dates)
         try state.sink.write(record, &state.text)
     }
 
@@ -69,7 +88,7 @@ final class LogOutlet: Sendable {
         notice.thread = record.thread
         notice.process = record.process
         do {
-            if notice.level >= level { try send(notice, &state) }
+            if notice.level >= state.level { try send(notice, &state) }
             state.lost = 0
             state.reason = nil
         } catch {
@@ -84,10 +103,11 @@ final class LogOutlet: Sendable {
                 try state.sink.reopen()
                 return nil
             } catch {
-                return "\(error.context): cannot be opened anew: \(error.reason): the old file is written on"
+                return
+                    "'\(state.name)': \(error.context): cannot be opened anew: \(error.reason): the old file is written on"
             }
         }
-        if let message { report("psistats: log handler '\(name)': \(message)") }
+        if let message { report("psistats: log handler \(message)") }
     }
 
     /// See ``LogSink/begin()``.

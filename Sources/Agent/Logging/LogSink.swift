@@ -35,13 +35,21 @@ struct NullSink: LogSink {
 
 /// Standard output or standard error.
 struct StreamSink: LogSink {
+    private let descriptor: Int32
     private var line: LogLine
 
     init(_ stream: LoggingConfiguration.Stream) {
-        switch stream {
-        case .standardOutput: line = LogLine(LogStream(STDOUT_FILENO))
-        case .standardError: line = LogLine(LogStream(STDERR_FILENO))
-        }
+        descriptor =
+            switch stream {
+            case .standardOutput: STDOUT_FILENO
+            case .standardError: STDERR_FILENO
+            }
+        line = LogLine(LogStream(descriptor))
+    }
+
+    /// Something else may stand behind the descriptor now, a terminal or a file.
+    mutating func reopen() {
+        line = LogLine(LogStream(descriptor))
     }
 
     mutating func write(_ record: borrowing LogRecord, _ text: inout [UInt8]) throws(SystemError) {

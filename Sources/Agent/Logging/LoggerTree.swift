@@ -4,13 +4,16 @@
 /// `pika`, the client of the Python psistats, is an old name of `amqpwire`.
 struct LoggerTree: Sendable {
     private var loggers: [String: LoggingConfiguration.Logger] = [:]
-    /// See ``LoggingConfiguration/standIn``; and those that it stands in for.
-    private let standIn: String?
-    private let shown: Set<String>
+    /// See ``LoggingConfiguration/standIn``; those that it stands in for, and those beside which it is not needed at all.
+    let standIn: String?
+    let shown: Set<String>
+    private let completelyShown: Set<String>
 
     init(_ configuration: LoggingConfiguration) {
         standIn = configuration.standIn
-        shown = configuration.shownHandlers.subtracting(configuration.standIn.map { [$0] } ?? [])
+        let standIns = Set([configuration.standIn].compactMap(\.self))
+        shown = configuration.shownHandlers.subtracting(standIns)
+        completelyShown = configuration.completelyShownHandlers.subtracting(standIns)
         let loggers = configuration.loggers
         for logger in loggers {
             let name = Self.canonical(logger.name)
@@ -36,7 +39,9 @@ struct LoggerTree: Sendable {
                 }
             }
             if name.isEmpty {
-                return (level, shown.isDisjoint(with: handlers) ? handlers : handlers.filter { $0 != standIn })
+                return (
+                    level, completelyShown.isDisjoint(with: handlers) ? handlers : handlers.filter { $0 != standIn }
+                )
             }
             name = name.utf8.lastIndex(of: UInt8(ascii: ".")).map { String(name[..<$0]) } ?? ""
         }

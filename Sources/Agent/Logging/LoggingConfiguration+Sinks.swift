@@ -10,6 +10,38 @@ extension LoggingConfiguration.Target {
         }
     }
 
+    /// Whether records come out where a descriptor leads: at the same terminal, say, or in the same file.
+    func reaches(_ descriptor: Int32) -> Bool {
+        var (own, other) = (stat(), stat())
+        switch self {
+        case .stream(.standardError): if descriptor == STDERR_FILENO { return true }
+        case .stream(.standardOutput): if descriptor == STDOUT_FILENO { return true }
+        case .file, .watchedFile, .rotatingFile, .timedRotatingFile, .syslog, .journal, .nothing: break
+        }
+        guard fstat(descriptor, &other) == 0 else { return false }
+        switch self {
+        case .stream(.standardError): guard fstat(STDERR_FILENO, &own) == 0 else { return false }
+        case .stream(.standardOutput): guard fstat(STDOUT_FILENO, &own) == 0 else { return false }
+        case .file(let file), .watchedFile(let file), .rotatingFile(let file, _), .timedRotatingFile(let file, _):
+            guard stat(file.path, &own) == 0 else { return false }
+            // The terminal by its other name.
+            if own.st_mode & S_IFMT == S_IFCHR, other.st_mode & S_IFMT == S_IFCHR,
+                own.st_rdev == Self.controllingTerminal
+            {
+                return isatty(descriptor) == 1 && tcgetsid(descriptor) == getsid(0)
+            }
+        case .syslog, .journal, .nothing: return false
+        }
+        // What goes nowhere comes out nowhere.
+        if own.st_mode & S_IFMT == S_IFCHR, own.st_rdev == Self.nullDevice { return false }
+        if own.st_mode & S_IFMT == S_IFCHR { return other.st_mode & S_IFMT == S_IFCHR && own.st_rdev == other.st_rdev }
+        return own.st_dev == other.st_dev && own.st_ino == other.st_ino
+    }
+
+    /// `/dev/tty` and `/dev/null` (Linux, `devices.txt`).
+    private static var controllingTerminal: dev_t { 5 << 8 }
+    private static var nullDevice: dev_t { 1 << 8 | 3 }
+
     /// Opens what the records go to.
     func sink(now: LogTime, knownFiles: Set<String>) throws(SystemError) -> any LogSink {
         func open(_ file: LoggingConfiguration.File) throws(SystemError) -> LogFile {
@@ -45,8 +77,20 @@ extension LoggingConfiguration.Handler {
         )
     }
 
+    /// What to tell of one whose file cannot be renamed when a new one is to begin.
+    func renamingProblem(_ error: SystemError) -> ConfigurationProblem {
+        var problem = problem(error)
+        problem.message =
+            "the old file could not be renamed in \(error.context): \(error.reason): make the directory writable for this user, "
+            + "or name another file with filename"
+        return problem
+    }
+
     private func remedy(_ error: SystemError) -> String {
         guard target.file != nil else { return "" }
+        if error.code == ENXIO {
+            return ": nobody reads the pipe, or it is a socket: start its reader, or name another file"
+        }
         return error.code == ENOENT
             ? ": make the directory, or name another file with filename"
             : ": name another file with filename, or see to it that this one can be written"
@@ -54,26 +98,28 @@ extension LoggingConfiguration.Handler {
 }
 
 extension LoggingConfiguration {
-    /// What would keep the files from being opened. Opens and makes none; asks for what this process may do.
+    /// What would keep the files from being opened, or from being renamed when it is time. Opens and makes none but a pipe's
+    /// end; asks for what this process may do.
     func obstacles() -> [ConfigurationProblem] {
         handlers.compactMap { handler in
-            guard let file = handler.target.file, !file.isDelayed, let code = file.obstacle() else { return nil }
-            return handler.problem(SystemError(code: code, context: file.path))
+            guard let file = handler.target.file else { return nil }
+            if !file.isDelayed, let code = WritableFile.obstacle(file.path, isNew: file.mode == .create) {
+                return handler.problem(SystemError(code: code, context: file.path))
+            }
+            guard handler.target.isRenamed, let code = WritableFile.renamingObstacle(file.path) else { return nil }
+            return handler.renamingProblem(SystemError(code: code, context: file.path.parentDirectory))
         }
     }
 }
 
-extension LoggingConfiguration.File {
-    /// The system's number for why the file could not be opened for writing; nil if it seems that it can.
-    fileprivate func obstacle() -> Int32? {
-        var status = stat()
-        if stat(path, &status) == 0 {
-            if status.st_mode & S_IFMT == S_IFDIR { return EISDIR }
-            if mode == .create { return EEXIST }
-            return faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) == 0 ? nil : errno
+extension LoggingConfiguration.Target {
+    /// Whether the file is renamed from time to time.
+    fileprivate var isRenamed: Bool {
+        switch self {
+        case .rotatingFile(_, let size): size.limit > 0 && size.backups > 0
+        case .timedRotatingFile: true
+        case .stream, .file, .watchedFile, .syslog, .journal, .nothing: false
         }
-        guard errno == ENOENT else { return errno }
-        return faccessat(AT_FDCWD, path.parentDirectory, W_OK | X_OK, AT_EACCESS) == 0 ? nil : errno
     }
 }
 #endif

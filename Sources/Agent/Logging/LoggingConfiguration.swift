@@ -11,7 +11,7 @@ struct LoggingConfiguration: Hashable, Sendable {
     var handlers: [Handler]
     /// Whether somebody wrote this configuration; `standard` and `unspecified` are not.
     var isWritten = true
-    /// The handler that is there for those records only that no other handler takes to standard error.
+    /// The handler that is there for those records only that no other handler takes to where standard error leads.
     var standIn: String?
 
     /// A file without any section about logging. Logs nothing; see ``resolved(foreground:)``.
@@ -68,6 +68,8 @@ struct LoggingConfiguration: Hashable, Sendable {
         var mode = Mode.append
         /// Opened with the first record only.
         var isDelayed = false
+        /// Nil for UTF-8.
+        var encoding: LogEncoding?
 
         enum Mode: Hashable, Sendable {
             case append
@@ -152,14 +154,14 @@ extension LoggingConfiguration {
     }
 
     /// What to apply: the standard where nothing was written; and in the foreground, standard error besides what was
-    /// written, for every logger whose records would not reach it.
+    /// written, for every logger whose records would not all reach it.
     func resolved(foreground: Bool) -> LoggingConfiguration {
         guard isWritten else { return .standard(foreground: foreground) }
         guard foreground else { return self }
         var result = self
         var terminal = Self.terminal
         while handlers.contains(where: { $0.name == terminal.name }) { terminal.name += "+" }
-        let shown = shownHandlers
+        let shown = completelyShownHandlers
         for index in result.loggers.indices {
             let logger = result.loggers[index]
             let isTop = logger.name.isEmpty || !logger.propagates
@@ -171,8 +173,17 @@ extension LoggingConfiguration {
         return result
     }
 
-    /// The names of the handlers that write to standard error.
-    var shownHandlers: Set<String> { Set(handlers.filter { $0.target == .stream(.standardError) }.map(\.name)) }
+    /// The names of the handlers that write to where standard error leads.
+    var shownHandlers: Set<String> {
+        Set(handlers.filter { $0.target.reaches(STDERR_FILENO) }.map(\.name))
+    }
+
+    /// Those of them that leave out nothing that a logger passes on.
+    var completelyShownHandlers: Set<String> {
+        let least = loggers.map { $0.level ?? .critical }.min() ?? .notSet
+        let shown = shownHandlers
+        return Set(handlers.filter { shown.contains($0.name) && $0.level <= least }.map(\.name))
+    }
 
     private static var terminal: Handler {
         let format = try? LogFormat("%(asctime)s %(levelname)s %(name)s: %(message)s")

@@ -11,6 +11,7 @@ struct LoggingReader {
     /// What relative names of log files count from.
     let directory: String
     private(set) var problems: [ConfigurationProblem] = []
+    private(set) var warnings: [ConfigurationProblem] = []
 
     init(file: ConfigFile, path: String, directory: String) {
         self.file = file
@@ -24,15 +25,23 @@ struct LoggingReader {
     /// All keys that the sections about logging may have.
     static let keys = ["keys"] + formatterKeys + loggerKeys + LogHandlerReader.keys
 
-    /// Reads everything; the problems stand in the order of the lines. With problems the configuration lacks what is wrong and must not be used; without any section
-    /// about logging it is ``LoggingConfiguration/unspecified``.
-    func read() -> (LoggingConfiguration, [ConfigurationProblem]) {
+    /// What there is to read, what is wrong with it, and what may be; the latter two in the order of the lines. With problems
+    /// the configuration lacks what is wrong and must not be used; without any section about logging it is
+    /// ``LoggingConfiguration/unspecified``.
+    func findings() -> (LoggingConfiguration, problems: [ConfigurationProblem], warnings: [ConfigurationProblem]) {
+        func sorted(_ problems: [ConfigurationProblem]) -> [ConfigurationProblem] {
+            problems.enumerated().sorted { ($0.element.line ?? 0, $0.offset) < ($1.element.line ?? 0, $1.offset) }
+                .map(\.element)
+        }
         var reader = self
         let configuration = reader.configuration()
-        let sorted = reader.problems.enumerated().sorted {
-            ($0.element.line ?? 0, $0.offset) < ($1.element.line ?? 0, $1.offset)
-        }
-        return (configuration, sorted.map(\.element))
+        return (configuration, sorted(reader.problems), sorted(reader.warnings))
+    }
+
+    /// What there is to read, and what is wrong with it.
+    func read() -> (LoggingConfiguration, [ConfigurationProblem]) {
+        let findings = findings()
+        return (findings.0, findings.problems)
     }
 
     private mutating func configuration() -> LoggingConfiguration {
@@ -55,7 +64,7 @@ struct LoggingReader {
     /// The names that a section's `keys` holds, with their sections; problems for those that have none.
     private mutating func named(by list: String, prefix: String) -> [(name: String, section: ConfigFile.Section)] {
         guard let section = file.section(list) else { return [] }
-        guard let keys = file.entry("keys", in: list) else {
+        guard let keys = value("keys", of: section) else {
             note(section, nil, "lacks the key 'keys', a list of names with commas between them")
             return []
         }
@@ -63,7 +72,7 @@ struct LoggingReader {
         var result: [(String, ConfigFile.Section)] = []
         for name in Self.list(keys.value) {
             if result.contains(where: { $0.0 == name }) {
-                note(section, keys, "names '\(name)' twice")
+                warn(section, keys, "names '\(name)' twice; it is there once")
             } else if let described = file.section(prefix + name) {
                 result.append((name, described))
             } else {
@@ -84,7 +93,7 @@ struct LoggingReader {
         var result: [String: LogFormat] = [:]
         for (name, section) in named(by: "formatters", prefix: "formatter_") {
             noteUnknownKeys(of: section, among: Self.formatterKeys)
-            if let entry = file.entry("class", in: section.name),
+            if let entry = value("class", of: section),
                 !["", "logging.Formatter", "Formatter"].contains(entry.value)
             {
                 note(section, entry, "has to be logging.Formatter: there is no other class here")
@@ -118,6 +127,7 @@ struct LoggingReader {
             var reader = LogHandlerReader(section: section, file: file, path: path, directory: directory)
             let handler = reader.handler(named: name, formatters: formatters)
             problems += reader.problems
+            warnings += reader.warnings
             return (name, handler)
         }
     }
@@ -136,11 +146,12 @@ struct LoggingReader {
             logger.level = level(of: section)
             // Python's root passes on warnings where nothing else is said.
             if isRoot, logger.level == nil { logger.level = .warning }
-            if let entry = file.entry("propagate", in: section.name) {
+            if let entry = value("propagate", of: section) {
                 logger.propagates = flag(entry, of: section) ?? true
             }
-            if let entry = file.entry("handlers", in: section.name) {
-                for handler in Self.list(entry.value) {
+            if let entry = value("handlers", of: section) {
+                // As Python: a logger has each handler once, however often it is named.
+                for handler in Self.list(entry.value) where !logger.handlers.contains(handler) {
                     if known.contains(handler) {
                         logger.handlers.append(handler)
                     } else {
@@ -159,7 +170,7 @@ struct LoggingReader {
                 result.append(logger)
             }
         }
-        let keys = file.entry("keys", in: list.name)
+        let keys = value("keys", of: list)
         if let keys, !Self.list(keys.value).contains("root") {
             note(list, keys, "has to name root, with a section [logger_root]: the loggers hang on it")
         }
@@ -167,7 +178,7 @@ struct LoggingReader {
     }
 
     private mutating func qualifiedName(of section: ConfigFile.Section, _ name: String) -> String {
-        guard let entry = file.entry("qualname", in: section.name), !entry.value.isEmpty else { return name }
+        guard let entry = value("qualname", of: section), !entry.value.isEmpty else { return name }
         guard !entry.value.utf8.contains(0x0A) else {
             note(section, entry, "has to be a name such as psistats.cpu, on one line")
             return name
@@ -178,7 +189,7 @@ struct LoggingReader {
 
 extension LoggingReader {
     private mutating func level(of section: ConfigFile.Section) -> LogLevel? {
-        guard let entry = file.entry("level", in: section.name), !entry.value.isEmpty else { return nil }
+        guard let entry = value("level", of: section), !entry.value.isEmpty else { return nil }
         guard let level = LogLevel(entry.value) else {
             note(section, entry, Self.levelRule(entry.value))
             return nil
@@ -193,21 +204,44 @@ extension LoggingReader {
     }
 
     private mutating func noteUnknownKeys(of section: ConfigFile.Section, among known: [String]) {
-        for entry in section.entries where !known.contains(entry.key) {
+        for entry in section.entries
+        where !known.contains(entry.key) && !file.refers(to: entry.key, in: section.name) {
             let hint = ConfigurationKeys.hint(for: entry.key, among: known)
             note(section, entry, "unknown key in [\(section.name)]" + hint)
         }
     }
 
+    /// A key of a section, its value with what `%(name)s` in it stands for.
+    private mutating func value(_ key: String, of section: ConfigFile.Section) -> ConfigFile.Entry? {
+        guard let entry = file.entry(key, in: section.name) else { return nil }
+        let result = file.interpolated(entry, in: section.name)
+        if let warning = result.warning { warn(section, entry, warning) }
+        if let problem = result.problem { note(section, entry, problem) }
+        return result.entry
+    }
+
     private mutating func note(_ section: ConfigFile.Section, _ entry: ConfigFile.Entry?, _ message: String) {
-        problems.append(
-            ConfigurationProblem(
-                file: path,
-                line: entry?.line ?? section.line,
-                section: section.name,
-                key: entry?.key,
-                message: message
-            )
+        let problem = problem(section, entry, message)
+        // A key that is read twice is told of once.
+        if !problems.contains(problem) { problems.append(problem) }
+    }
+
+    private mutating func warn(_ section: ConfigFile.Section, _ entry: ConfigFile.Entry?, _ message: String) {
+        let warning = problem(section, entry, message)
+        if !warnings.contains(warning) { warnings.append(warning) }
+    }
+
+    private func problem(
+        _ section: ConfigFile.Section,
+        _ entry: ConfigFile.Entry?,
+        _ message: String
+    ) -> ConfigurationProblem {
+        ConfigurationProblem(
+            file: path,
+            line: entry?.line ?? section.line,
+            section: section.name,
+            key: entry?.key,
+            message: message
         )
     }
 

@@ -1,11 +1,13 @@
 #if Agent
 /// A value as Python writes it, of the kinds that stand in `args=` and `kwargs=` of a handler.
 ///
-/// Evaluates nothing but products of whole numbers. Names such as `sys.stdout` are kept as names.
+/// Computes with numbers and joins texts; calls nothing but `os.path.join`, `str`, `int` and `dict`. Names such as
+/// `sys.stdout` are kept as names.
 indirect enum PythonLiteral: Hashable, Sendable {
     case none
     case bool(Bool)
     case integer(Int)
+    case real(Double)
     case text(String)
     /// A dotted name.
     case name(String)
@@ -16,145 +18,132 @@ indirect enum PythonLiteral: Hashable, Sendable {
 
     /// The value that a text holds; nil where it is not one of these.
     init?(_ text: String) {
-        var parser = Parser(rest: Array(text.unicodeScalars)[...])
-        guard let value = parser.value(depth: 0) else { return nil }
-        parser.skipBlanks()
-        guard parser.rest.isEmpty else { return nil }
+        var parser = PythonParser(text)
+        guard let value = parser.whole() else { return nil }
         self = value
     }
 
-    private struct Parser {
-        var rest: ArraySlice<Unicode.Scalar>
-        /// Deeper ones are refused, so that no text can exhaust the stack.
-        private static let deepest = 16
-
-        mutating func skipBlanks() {
-            while let first = rest.first, first.properties.isWhitespace { rest.removeFirst() }
+    /// The value as a whole number, as Python takes `True` and `1e6` for one.
+    var wholeNumber: Int? {
+        switch self {
+        case .integer(let number): number
+        case .bool(let flag): flag ? 1 : 0
+        case .real(let number): Int(exactly: number)
+        case .none, .text, .name, .tuple, .dictionary, .call: nil
         }
+    }
+}
 
-        private mutating func take(_ scalar: Unicode.Scalar) -> Bool {
-            skipBlanks()
-            guard rest.first == scalar else { return false }
-            rest.removeFirst()
-            return true
-        }
+/// What Python's operators do to values; nil where Python raises an error, or the result is none that is needed here.
+extension PythonLiteral {
+    /// How long a text may become, in bytes.
+    private static let longest = 65_536
 
-        /// A value, or a product of numbers.
-        mutating func value(depth: Int) -> PythonLiteral? {
-            guard var result = atom(depth: depth) else { return nil }
-            while take("*") {
-                guard case .integer(let first) = result, case .integer(let second)? = atom(depth: depth) else {
-                    return nil
-                }
-                let (product, overflows) = first.multipliedReportingOverflow(by: second)
-                guard !overflows else { return nil }
-                result = .integer(product)
-            }
-            return result
-        }
-
-        private mutating func atom(depth: Int) -> PythonLiteral? {
-            guard depth < Self.deepest else { return nil }
-            skipBlanks()
-            guard let first = rest.first else { return nil }
-            switch first {
-            case "(", "[":
-                rest.removeFirst()
-                guard let (items, hasComma) = list(until: first == "(" ? ")" : "]", depth: depth) else { return nil }
-                // Parentheses around one value are no tuple in Python.
-                return items.count == 1 && !hasComma && first == "(" ? items[0] : .tuple(items)
-            case "{":
-                rest.removeFirst()
-                return dictionary(depth: depth)
-            case "'", "\"": return string(isRaw: false)
-            case "-", "0"..."9": return number()
-            case _ where first == "_" || first.properties.isAlphabetic: return word(depth: depth)
+    func applying(_ sign: PythonParser.Sign, to other: PythonLiteral) -> PythonLiteral? {
+        if case .text(let first) = self {
+            switch (sign, other) {
+            case (.plus, .text(let second)):
+                return first.utf8.count + second.utf8.count <= Self.longest ? .text(first + second) : nil
+            case (.times, .integer(let count)): return Self.repeated(first, count)
             default: return nil
             }
         }
+        if case .integer(let count) = self, case .text(let text) = other, sign == .times {
+            return Self.repeated(text, count)
+        }
+        if case .tuple(let first) = self, case .tuple(let second) = other, sign == .plus {
+            return .tuple(first + second)
+        }
+        if case .real = self { return real(sign, other) }
+        if case .real = other { return real(sign, other) }
+        guard let first = wholeNumber, let second = other.wholeNumber else { return nil }
+        return Self.integer(first, sign, second)
+    }
 
-        private mutating func list(until end: Unicode.Scalar, depth: Int) -> ([PythonLiteral], hasComma: Bool)? {
-            var items: [PythonLiteral] = []
-            var hasComma = false
-            while !take(end) {
-                guard items.isEmpty || hasComma, let item = value(depth: depth + 1) else { return nil }
-                items.append(item)
-                skipBlanks()
-                if take(",") {
-                    hasComma = true
-                } else if rest.first != end {
-                    return nil
+    private static func repeated(_ text: String, _ count: Int) -> PythonLiteral? {
+        guard count > 0 else { return .text("") }
+        let (length, overflows) = text.utf8.count.multipliedReportingOverflow(by: count)
+        return overflows || length > longest ? nil : .text(String(repeating: text, count: count))
+    }
+
+    private var number: Double? {
+        if case .real(let number) = self { return number }
+        return wholeNumber.map(Double.init)
+    }
+
+    private func real(_ sign: PythonParser.Sign, _ other: PythonLiteral) -> PythonLiteral? {
+        guard let first = number, let second = other.number else { return nil }
+        let result: Double
+        switch sign {
+        case .plus: result = first + second
+        case .minus: result = first - second
+        case .times: result = first * second
+        case .divided: result = first / second
+        case .floored: result = (first / second).rounded(.down)
+        case .power, .remainder, .shiftedLeft, .shiftedRight, .and, .or, .exclusiveOr: return nil
+        }
+        return result.isFinite ? .real(result) : nil
+    }
+
+    private static func integer(_ first: Int, _ sign: PythonParser.Sign, _ second: Int) -> PythonLiteral? {
+        let (result, overflows): (Int, Bool)
+        switch sign {
+        case .plus: (result, overflows) = first.addingReportingOverflow(second)
+        case .minus: (result, overflows) = first.subtractingReportingOverflow(second)
+        case .times: (result, overflows) = first.multipliedReportingOverflow(by: second)
+        case .power: return power(first, second).map { .integer($0) }
+        case .divided:
+            guard second != 0 else { return nil }
+            let quotient = Double(first) / Double(second)
+            return Int(exactly: quotient).map { .integer($0) } ?? .real(quotient)
+        case .floored, .remainder:
+            let (quotient, isTooLarge) = first.dividedReportingOverflow(by: second)
+            guard !isTooLarge else { return nil }
+            // Python rounds down; what is left has the divisor's sign.
+            let rest = first - quotient * second
+            let isBelow = rest != 0 && (rest < 0) != (second < 0)
+            return .integer(sign == .floored ? quotient - (isBelow ? 1 : 0) : rest + (isBelow ? second : 0))
+        case .shiftedLeft:
+            guard (0..<63).contains(second) else { return nil }
+            (result, overflows) = first.multipliedReportingOverflow(by: 1 << second)
+        case .shiftedRight: return second >= 0 ? .integer(first >> min(second, 63)) : nil
+        case .and: return .integer(first & second)
+        case .or: return .integer(first | second)
+        case .exclusiveOr: return .integer(first ^ second)
+        }
+        return overflows ? nil : .integer(result)
+    }
+
+    private static func power(_ base: Int, _ exponent: Int) -> Int? {
+        // Longer ones are 0, 1 or -1, or do not fit.
+        guard (0...64).contains(exponent) else { return nil }
+        var result = 1
+        for _ in 0..<exponent {
+            let (product, overflows) = result.multipliedReportingOverflow(by: base)
+            guard !overflows else { return nil }
+            result = product
+        }
+        return result
+    }
+
+    /// What a call comes to: that of a function that is known, or itself.
+    static func called(_ name: String, _ arguments: [PythonLiteral]) -> PythonLiteral? {
+        switch (name, arguments.first) {
+        case ("os.path.join", _):
+            var path = ""
+            for argument in arguments {
+                guard case .text(let part) = argument else { return .call(name, arguments) }
+                if part.hasPrefix("/") || path.isEmpty {
+                    path = part
+                } else {
+                    path += (path.hasSuffix("/") ? "" : "/") + part
                 }
             }
-            return (items, hasComma)
-        }
-
-        private mutating func dictionary(depth: Int) -> PythonLiteral? {
-            var items: [String: PythonLiteral] = [:]
-            while !take("}") {
-                guard case .text(let key)? = value(depth: depth + 1), take(":"), let item = value(depth: depth + 1)
-                else {
-                    return nil
-                }
-                items[key] = item
-                skipBlanks()
-                guard take(",") || rest.first == "}" else { return nil }
-            }
-            return .dictionary(items)
-        }
-
-        private mutating func number() -> PythonLiteral? {
-            var text = String.UnicodeScalarView()
-            while let first = rest.first, first == "-" || ("0"..."9").contains(first) || first == "_" {
-                if first != "_" { text.append(first) }
-                rest.removeFirst()
-            }
-            return Int(String(text)).map { .integer($0) }
-        }
-
-        private mutating func word(depth: Int) -> PythonLiteral? {
-            var text = String.UnicodeScalarView()
-            while let first = rest.first,
-                first == "_" || first == "." || first.properties.isAlphabetic || ("0"..."9").contains(first)
-            {
-                text.append(first)
-                rest.removeFirst()
-            }
-            let name = String(text)
-            if let quote = rest.first, quote == "'" || quote == "\"", ["r", "R", "u", "U"].contains(name) {
-                return string(isRaw: name.lowercased() == "r")
-            }
-            switch name {
-            case "None": return PythonLiteral.none
-            case "True": return .bool(true)
-            case "False": return .bool(false)
-            default: break
-            }
-            guard take("(") else { return .name(name) }
-            return list(until: ")", depth: depth).map { .call(name, $0.0) }
-        }
-
-        private mutating func string(isRaw: Bool) -> PythonLiteral? {
-            guard let quote = rest.popFirst() else { return nil }
-            var text = String.UnicodeScalarView()
-            while let next = rest.popFirst() {
-                if next == quote { return .text(String(text)) }
-                guard next == "\\", !isRaw else {
-                    text.append(next)
-                    continue
-                }
-                guard let escaped = rest.popFirst() else { return nil }
-                switch escaped {
-                case "n": text.append("\n")
-                case "t": text.append("\t")
-                case "\\", "'", "\"": text.append(escaped)
-                default:
-                    // As Python: an escape that it does not know stands for itself.
-                    text.append("\\")
-                    text.append(escaped)
-                }
-            }
-            return nil
+            return .text(path)
+        case ("str", .text(let text)?) where arguments.count == 1: return .text(text)
+        case ("int", let value?) where arguments.count == 1 && value.wholeNumber != nil:
+            return .integer(value.wholeNumber ?? 0)
+        default: return .call(name, arguments)
         }
     }
 }

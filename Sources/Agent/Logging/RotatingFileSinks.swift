@@ -16,7 +16,7 @@ struct RotatingFileSink: LogSink {
         try file.openIfClosed()
         if size.limit > 0, size.backups > 0, trouble.allowsAttempt(at: record.time), let octets = file.size(),
             octets > 0,
-            octets + text.count + 1 >= size.limit, file.mayBeRenamed
+            octets + file.length(of: text) >= size.limit, file.mayBeRenamed
         {
             do {
                 try rotate()

@@ -55,7 +55,7 @@ struct RoutedLogHandler: LogHandler {
         var text = event.message.description
         for (key, value) in merged.sorted(by: { $0.key < $1.key }) { text += " \(key)=\(value)" }
         if let error = event.error { text += " error=\(error)" }
-        return text.printable
+        return text.shown
     }
 }
 #endif

@@ -10,7 +10,7 @@ enum BrokerAdvice {
     ///
     /// - Parameter hostname: the name under which this machine reports.
     static func advice(for error: AMQPError, configuration: Configuration, hostname: String) -> String {
-        advice(error, configuration, hostname).printable
+        advice(error, configuration, hostname).shown
     }
 
     private static func advice(_ error: AMQPError, _ configuration: Configuration, _ hostname: String) -> String {
@@ -51,11 +51,11 @@ enum BrokerAdvice {
         guard error.reply == nil, let stage = error.stage, stage <= .greeting, error.code != .invalidArgument else {
             return "\(occurrence(of: error)): \(advice)"
         }
-        return "\(error.description.printable); \(advice)"
+        return "\(error.description.shown); \(advice)"
     }
 
     /// What happened, in the broker's own words, without any remedy.
-    static func occurrence(of error: AMQPError) -> String { error.message.printable }
+    static func occurrence(of error: AMQPError) -> String { error.message.shown }
 
     // MARK: Reaching the broker
 

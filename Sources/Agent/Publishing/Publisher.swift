@@ -98,9 +98,9 @@ final class Publisher: Sendable {
         var random = SystemRandomNumberGenerator()
         while true {
             let (settings, generation) = state.withLock { ($0.settings, $0.generation) }
-            if pauses?.first != settings.configuration.app.retryPause {
-                pauses = Backoff(first: settings.configuration.app.retryPause)
-            }
+            let app = settings.configuration.app
+            let configured = Backoff(first: app.retryPause, longest: app.longestRetryPause)
+            if pauses?.first != configured.first || pauses?.longest != configured.longest { pauses = configured }
             let works = Mutex(false)
             liveness.step(nextWithin: settings.longestConnect)
             let failure = await session(settings, generation) { [self, outage] broker in

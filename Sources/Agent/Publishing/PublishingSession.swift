@@ -312,13 +312,13 @@ extension Publisher {
             let product = ["product", "version"].compactMap { name -> String? in
                 guard case .string(let text)? = event.serverProperties?[AMQPText(name)] else { return nil }
                 return text.string
-            }.joined(separator: " ").printable
+            }.joined(separator: " ").shown
             state.withLock { $0.status.broker = product.isEmpty ? peer : "\(peer) (\(product))" }
         case .disconnected, .closed:
             loss.record(event.error)
             outbox.wakeup.ring()
         case .blocked:
-            let reason = (event.reason ?? "").printable
+            let reason = (event.reason ?? "").shown
             let wasBlocked = state.withLock { state in
                 defer { state.status.blockedReason = reason }
                 return state.status.blockedReason != nil

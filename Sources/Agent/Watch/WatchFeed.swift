@@ -73,9 +73,9 @@ final class WatchFeed: Sendable {
             await close()
             failure = nil
         } catch let error as AMQPError {
-            failure = Task.isCancelled ? nil : CommandFailure(error.exitStatus, "\(error)".printable)
+            failure = Task.isCancelled ? nil : CommandFailure(error.exitStatus, "\(error)".shown)
         } catch {
-            failure = Task.isCancelled ? nil : CommandFailure(.software, "\(error)".printable)
+            failure = Task.isCancelled ? nil : CommandFailure(.software, "\(error)".shown)
         }
         mailbox.post(.ended(failure))
     }

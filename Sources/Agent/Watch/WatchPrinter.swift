@@ -95,7 +95,7 @@ struct WatchPrinter: ~Copyable {
     private func note(_ text: String) {
         var output = OutputFile(descriptor: STDERR_FILENO)
         // Where standard error cannot be written there is nobody to tell.
-        try? output.append(line: "psistats: \(text.printable)")
+        try? output.append(line: "psistats: \(text.shown)")
         try? output.flush()
     }
 }

@@ -35,6 +35,21 @@ import Testing
         #expect(pauses(first: .seconds(600), count: 100).allSatisfy { $0 >= .seconds(480) && $0 <= .seconds(720) })
     }
 
+    @Test("the longest pause can be set, and one that is not longer than the first keeps all pauses as they are")
+    func longest() {
+        func pauses(_ first: Duration, _ longest: Duration) -> [Duration] {
+            var random = SplitMix64(seed: 5)
+            var backoff = Backoff(first: first, longest: longest)
+            return (0..<30).map { _ in backoff.next(using: &random) }
+        }
+        #expect(pauses(.seconds(5), .seconds(5)) == Array(repeating: .seconds(5), count: 30))
+        #expect(pauses(.seconds(5), .seconds(1)) == Array(repeating: .seconds(5), count: 30))
+        #expect(pauses(.seconds(5), .seconds(20)).suffix(20).allSatisfy { $0 >= .seconds(16) && $0 <= .seconds(24) })
+        #expect(pauses(.seconds(5), .seconds(600)).max() ?? .zero > .seconds(400))
+        // At once, and then never without any pause.
+        #expect(pauses(.zero, .milliseconds(1)) == [.zero] + Array(repeating: .milliseconds(250), count: 29))
+    }
+
     @Test("a failure is told once, its repetitions ever more rarely, and each other reason once")
     func outage() {
         var log = OutageLog()
