@@ -144,6 +144,8 @@ extension Configuration {
     struct Buffer: Hashable, Sendable {
         /// `max_messages`: above it the oldest are dropped. At least 1.
         var maxMessages = 1_000
+        /// `path`, `fsync` and `max_bytes`: the folder in which what waits is kept beyond the end of the process; nil for none.
+        var journal: Journal.Settings?
     }
 
     /// `[system]`: where the kernel's directories are; a key that is left out is taken from `HOST_PROC` and its like.

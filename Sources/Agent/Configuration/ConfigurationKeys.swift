@@ -15,7 +15,7 @@ enum ConfigurationKeys {
                     "stderr_path",
                 ]
             ),
-            ("buffer", ["max_messages"]),
+            ("buffer", ["max_messages", "path", "fsync", "max_bytes"]),
             ("system", ["proc", "sys", "etc", "root"]),
         ] + reporters.map { ($0.section, ["enabled", "interval", "timeout"] + $0.keys) }
 

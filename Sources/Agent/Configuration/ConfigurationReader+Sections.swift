@@ -77,6 +77,14 @@ extension ConfigurationReader {
 
     mutating func readBuffer(into buffer: inout Configuration.Buffer) {
         number("max_messages", in: "buffer", of: "messages", 1...10_000_000, into: &buffer.maxMessages)
+        var folder = ""
+        filePath("path", in: "buffer", into: &folder)
+        var settings = Journal.Settings(folder: folder)
+        number("max_bytes", in: "buffer", of: "bytes", 1_048_576...2_147_483_647, into: &settings.mostBytes)
+        if let sync = word("fsync", in: "buffer", of: Journal.Sync.allCases.map(\.rawValue)) {
+            settings.sync = Journal.Sync(rawValue: sync) ?? settings.sync
+        }
+        buffer.journal = folder.isEmpty ? nil : settings
     }
 
     /// A key, else its environment variable, else the running machine's own directory.

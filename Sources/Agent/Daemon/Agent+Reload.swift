@@ -33,7 +33,7 @@ extension Agent {
     }
 
     private func take(over new: Configuration, _ newSampler: Sampler?) {
-        reloadNotes = startOnly(new.app)
+        reloadNotes = startOnly(new)
         for note in reloadNotes { log.warning("\(note)") }
         configuration = new
         if let newSampler {
@@ -48,14 +48,17 @@ extension Agent {
     }
 
     /// What a reload cannot change, as far as it was changed.
-    private func startOnly(_ new: Configuration.App) -> [String] {
-        let old = initialConfiguration.app
+    private func startOnly(_ configuration: Configuration) -> [String] {
+        let (new, old) = (configuration.app, initialConfiguration.app)
         var notes: [String] = []
         if new.pidfile != old.pidfile {
             notes.append("pidfile in [app] is changed by a start only; until then it is \(old.pidfile)")
         }
         if new.stdinPath != old.stdinPath, !isForeground {
             notes.append("stdin_path in [app] is changed by a start only; until then it is \(old.stdinPath)")
+        }
+        if configuration.buffer.journal != initialConfiguration.buffer.journal {
+            notes.append("path, fsync and max_bytes in [buffer] are changed by a start only")
         }
         return notes
     }

@@ -35,6 +35,8 @@ final class Agent {
     var reloads = 0
     var reloadError: String?
     var reloadNotes: [String] = []
+    /// Why nothing can be written to the disk.
+    private var diskTrouble: String?
     private var serviceReport: ServiceReport?
     private let probe = ThreadProbe(.shared)
     /// Until when nobody is answered at the control socket.
@@ -43,6 +45,7 @@ final class Agent {
     /// - Parameters:
     ///   - signals: those that ``handledSignals`` lists, held back.
     ///   - control: answered while the agent runs.
+    ///   - journal: where what waits is kept beyond the end of the process.
     ///   - service: the service manager, if there is one that wants to know.
     ///   - isForeground: whether the log goes to standard error as well.
     init(
@@ -53,6 +56,7 @@ final class Agent {
         signals: consuming SignalInbox,
         control: ControlSocket?,
         service: ServiceNotification?,
+        journal: Journal?,
         isForeground: Bool,
         reload: @escaping Reload
     ) throws(SystemError) {
@@ -68,7 +72,7 @@ final class Agent {
         self.isForeground = isForeground
         self.reload = reload
         published = try EventDescriptor()
-        outbox = Outbox(limit: configuration.buffer.maxMessages)
+        outbox = Outbox(limit: configuration.buffer.maxMessages, journal: journal)
         let hostname = configuration.hostname.name ?? machineName
         publisher = Publisher(
             BrokerSettings(configuration: configuration, hostname: hostname),
@@ -89,6 +93,7 @@ final class Agent {
 
     /// Works until SIGTERM or SIGINT, then publishes what is buffered, as far as that goes within a few seconds.
     func run() {
+        tellOfRecovery()
         let task = publisher.start { [published] in published.ring() }
         loop()
         finish(task)
@@ -111,7 +116,9 @@ final class Agent {
     /// Returns when the agent is to end.
     private func loop() {
         while true {
-            for report in sampler.step() { send(report) }
+            let reports = sampler.step()
+            for report in reports { send(report) }
+            if !reports.isEmpty { save() }
             tellService()
             let moments = [sampler.nextMoment, serviceReport?.nextMoment].compactMap { $0 }
             _ = waitAnswering(until: moments.min(), for: [signals.descriptor, sampler.arrivals.number])
@@ -148,6 +155,29 @@ final class Agent {
                 return []
             }
         }
+    }
+
+    /// Writes to the disk what waits for a broker, where that is wanted. Goes on in memory where it cannot.
+    private func save(all: Bool = false) {
+        do throws(SystemError) {
+            try outbox.save(all: all)
+            if diskTrouble != nil { log.notice("what waits is kept on disk again") }
+            diskTrouble = nil
+        } catch {
+            let text = "\(error.context): \(error.reason): what waits is kept in memory alone"
+            if text != diskTrouble { log.error("\(text)") }
+            diskTrouble = text
+        }
+    }
+
+    /// Tells the log what earlier runs left on disk.
+    private func tellOfRecovery() {
+        let recovered = outbox.recovered
+        if recovered.messages > 0 { log.notice("\(recovered.messages) messages of an earlier run wait to be sent") }
+        if recovered.damages > 0 {
+            log.warning("\(recovered.damages) damaged parts of the buffer on disk were passed over")
+        }
+        for text in recovered.leftAlone { log.warning("\(text): left alone") }
     }
 
     /// Tells the service manager what there is to tell.
@@ -207,8 +237,10 @@ final class Agent {
         }
         task.cancel()
         _ = waitAnswering(until: .now.advanced(by: lastWords), for: [published.number])
+        save(all: true)
         if outbox.count > 0 {
-            log.warning("ended with \(outbox.count) messages that no broker confirmed")
+            let place = initialConfiguration.buffer.journal.map { "; the next start finds them in \($0.folder)" } ?? ""
+            log.warning("ended with \(outbox.count) messages that no broker confirmed\(place)")
         } else {
             log.info("ended; all messages are confirmed")
         }

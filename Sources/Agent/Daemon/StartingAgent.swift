@@ -57,6 +57,7 @@ struct StartingAgent {
         }
         let log = Logger(label: "psistats")
         if place.isFallback { log.notice("the pidfile is \(place.pidfile): \(configuration.app.pidfile) is root's") }
+        let journal = try configuration.buffer.journal.map(openJournal)
         let control = controlSocket(place, log)
         defer { control?.remove() }
         let surroundings = surroundings
@@ -70,6 +71,7 @@ struct StartingAgent {
                 signals: signals,
                 control: control,
                 service: ServiceNotification(),
+                journal: journal,
                 isForeground: isForeground
             ) { () throws(ConfigurationError) in
                 let file = path == ConfigurationFinder.defaults ? nil : path
@@ -111,6 +113,20 @@ struct StartingAgent {
             throw CommandFailure(error, remedy: ": raise the limit (ulimit -n, or LimitNOFILE= in the unit)")
         }
         try TaskThread.startShared()
+    }
+
+    private func openJournal(_ settings: Journal.Settings) throws(CommandFailure) -> Journal {
+        let words: String
+        do throws(Journal.Failure) {
+            return try Journal(settings)
+        } catch {
+            switch error {
+            case .inUse(let pid): words = "is used by another agent" + (pid.map { ", process \($0)" } ?? "")
+            case .foreign(let reason): words = reason
+            case .system(let error): words = "cannot be used (\(error.context): \(error.reason))"
+            }
+        }
+        throw CommandFailure(.cannotCreate, "\(settings.folder) \(words); name another folder with path in [buffer]")
     }
 
     /// Without it the agent still works; only `psistats status` knows less.

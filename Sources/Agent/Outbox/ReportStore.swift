@@ -10,8 +10,8 @@ protocol ReportStore {
 
     /// Takes a message in. Where there is no room, the oldest go.
     ///
-    /// - Returns: how many messages went.
-    mutating func append(_ report: OutgoingReport) -> Int
+    /// - Returns: the numbers of those that went.
+    mutating func append(_ report: OutgoingReport) -> [UInt64]
 
     /// The oldest message from a number on.
     func report(from number: UInt64) -> (number: UInt64, report: OutgoingReport)?
@@ -38,7 +38,13 @@ struct MemoryStore: ReportStore {
         self.limit = max(1, limit)
     }
 
-    mutating func append(_ report: OutgoingReport) -> Int {
+    /// The number of the next message to come.
+    var endNumber: UInt64 { firstNumber + UInt64(reports.count - start) }
+
+    /// Whether a message is kept.
+    func holds(_ number: UInt64) -> Bool { index(of: number).map { reports[$0] != nil } ?? false }
+
+    mutating func append(_ report: OutgoingReport) -> [UInt64] {
         reports.append(report)
         count += 1
         return trim()
@@ -63,8 +69,8 @@ struct MemoryStore: ReportStore {
 
     /// Keeps so many from now on.
     ///
-    /// - Returns: how many of the oldest went.
-    mutating func setLimit(_ limit: Int) -> Int {
+    /// - Returns: the numbers of the oldest, which went.
+    mutating func setLimit(_ limit: Int) -> [UInt64] {
         self.limit = max(1, limit)
         return trim()
     }
@@ -74,10 +80,13 @@ struct MemoryStore: ReportStore {
         return start + Int(number - firstNumber)
     }
 
-    private mutating func trim() -> Int {
-        let excess = max(0, count - limit)
-        for _ in 0..<excess { remove(firstNumber) }
-        return excess
+    private mutating func trim() -> [UInt64] {
+        var gone: [UInt64] = []
+        while count > limit {
+            gone.append(firstNumber)
+            remove(firstNumber)
+        }
+        return gone
     }
 
     private mutating func skipMissing() {
