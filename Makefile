@@ -1,6 +1,6 @@
 # The two commands are 'make run' and 'make test'; both do all their set-up.
 
-.PHONY: run test test-long bench fuzz format lint clean
+.PHONY: run test test-long test-brokers bench fuzz format lint clean
 
 # This machine's statistics, sent to a broker and shown as they arrive there. Ends with Ctrl-C.
 run:
@@ -13,6 +13,13 @@ test:
 # The same with the long forms of tests: a million messages through two restarts of the broker, two minutes more.
 test-long:
 	PSISTATS_TEST_LONG=1 Scripts/test
+
+# The tests of AMQPWire and psistats against RabbitMQ 3.10, 4.0 and 4.3, and whether these answer as docs/brokers.md says.
+# Root: the newer ones run in chroots, made on first use. Prints the number of tests for each.
+test-brokers:
+	Scripts/setup
+	Scripts/test-brokers
+	Scripts/ask-brokers --check
 
 # What a reading costs, and messages a second against rabbitmq-c; takes some minutes. See Benchmarks/README.md.
 bench:

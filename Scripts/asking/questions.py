@@ -60,20 +60,22 @@ class Question:
     method: str
     text: str
     ask: Callable
+    # A line of rabbitmq.conf that the broker is to have. RabbitMQ 3.10 does not start with what it does not know.
+    setting: str | None = None
 
 
-def question(name, text):
+def question(name, text, setting=None):
     def register(function):
-        QUESTIONS.append(Question(name, text, function))
+        QUESTIONS.append(Question(name, text, function, setting))
         return function
 
     return register
 
 
-def simply(name, text, *frames):
+def simply(name, text, *frames, setting=None):
     """A question of frames on an open channel; the answer is all that comes."""
 
-    @question(name, text)
+    @question(name, text, setting)
     def ask(broker):
         client = Asker(broker.port).ready()
         client.send(*frames)
@@ -587,3 +589,68 @@ def limit(text, key):
 
 limit("the largest message, in bytes", "max_message_size")
 limit("how long a delivery may wait for its acknowledgement, in milliseconds", "consumer_timeout")
+
+
+DENIED = "deprecated_features.permit.transient_nonexcl_queues=false"
+simply("queue.declare", "neither durable nor exclusive, where that is not permitted", queue("asked.denied", 0), setting=DENIED)
+simply("queue.declare", "exclusive, not durable, where the former is not permitted", queue("asked.denied"), setting=DENIED)
+
+
+@question(
+    "basic.qos",
+    "two consumers under a channel's prefetch count (global) of 3, where that is permitted",
+    "deprecated_features.permit.global_qos=true",
+)
+def shared_prefetch_permitted(broker):
+    return shared_prefetch(broker)
+
+
+# What happens to clients --------------------------------------------------------------------------
+
+
+def unsettled(kind):
+    @question("basic.deliver", f"of a {kind} queue, not acknowledged for longer than consumer_timeout")
+    def ask(broker):
+        settings = "[{consumer_timeout, 500}, {channel_tick_interval, 200}]"
+        before = broker.ctl("-q", "eval", f"[{{K, element(2, application:get_env(rabbit, K))}} || {{K, _}} <- {settings}].")
+        broker.ctl("-q", "eval", f"[application:set_env(rabbit, K, V) || {{K, V}} <- {settings}].")
+        try:
+            client = Asker(broker.port, patience=4).ready()
+            client.send(queue("asked.slow", DURABLE, ("x-queue-type", "S", long(kind))))
+            client.send(publish("asked.slow", b"x"), consume("asked.slow", "t"))
+            client.expect(DELIVER)
+            said = client.answer()
+        finally:
+            broker.ctl("-q", "eval", f"[application:set_env(rabbit, K, V) || {{K, V}} <- {before.strip()}].")
+        other = Asker(broker.port).ready()
+        other.send(removal("asked.slow"))
+        other.until_quiet()
+        return said
+
+
+unsettled("classic")
+unsettled("quorum")
+
+
+@question("connection.close", "when the node is put into maintenance (rabbitmq-upgrade drain)")
+def drained(broker):
+    client = Asker(broker.port).ready()
+    broker.tool("rabbitmq-upgrade", "drain")
+    said = client.answer()
+    broker.tool("rabbitmq-upgrade", "revive")
+    return said
+
+
+@question("exchange.declare", "passive, a transient exchange after a restart of the node")
+def transient_after_restart(broker):
+    client = Asker(broker.port).ready()
+    client.send(exchange("asked.outlives", "topic"))
+    client.answer()
+    broker.broker("restart")
+    client = Asker(broker.port).ready()
+    client.send(exchange("asked.outlives", "topic", PASSIVE))
+    said = client.until_quiet()
+    client = Asker(broker.port).ready()
+    client.send(method(1, EXCHANGE_DELETE, b"\x00\x00", short("asked.outlives"), b"\x00"))
+    client.until_quiet()
+    return said

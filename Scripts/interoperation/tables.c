@@ -69,6 +69,8 @@ static int are_same_octets(amqp_bytes_t a, amqp_bytes_t b) {
 static int is_same_table(amqp_table_t a, amqp_table_t b);
 
 static int is_same(const amqp_field_value_t *a, const amqp_field_value_t *b) {
+    /* RabbitMQ 4 knows one type of 64 bits. */
+    if (a->kind == AMQP_FIELD_KIND_I64 && b->kind == AMQP_FIELD_KIND_U64) return a->value.u64 == b->value.u64;
     if (a->kind != b->kind) return 0;
     switch (a->kind) {
     case AMQP_FIELD_KIND_BOOLEAN: return !a->value.boolean == !b->value.boolean;
@@ -131,10 +133,12 @@ static void expect(amqp_connection_state_t connection, amqp_bytes_t queue) {
     if (!are_same_octets(message.body, amqp_cstring_bytes("typed"))) fail("body", "another one");
     if (!(message.properties._flags & AMQP_BASIC_HEADERS_FLAG)) fail("headers", "none");
     amqp_table_t came = message.properties.headers;
+    /* By name: RabbitMQ 4 gives them back in the order of their names. */
     for (int i = 0; i < headers.num_entries; i++) {
-        amqp_table_t one = {1, &headers.entries[i]};
-        amqp_table_t other = {i < came.num_entries ? 1 : 0, &came.entries[i]};
-        if (!is_same_table(one, other)) fail("this field is another", headers.entries[i].key.bytes);
+        amqp_table_entry_t *meant = &headers.entries[i], *found = NULL;
+        for (int j = 0; j < came.num_entries && !found; j++)
+            if (are_same_octets(came.entries[j].key, meant->key)) found = &came.entries[j];
+        if (!found || !is_same(&found->value, &meant->value)) fail("this field is another", meant->key.bytes);
     }
     if (came.num_entries != headers.num_entries) fail("headers", "more than were meant");
     amqp_destroy_message(&message);
