@@ -71,6 +71,19 @@ struct TLSTests {
         }
     }
 
+    #if TLS
+    @Test("a client certificate that RabbitMQ does not know is told as that, not as a lost connection")
+    func unknownClient() async throws {
+        let own = try TransportCertificates.made.get()
+        let error = await failure(
+            TestBroker.tlsURI + "?cacertfile=\(certificates)/ca.pem&certfile=\(own.path("client.pem"))"
+                + "&keyfile=\(own.path("client.key"))"
+        )
+        #expect(error?.code == .tlsFailed && error?.stage == .securing)
+        #expect(error?.tls == .clientCertificateRefused)
+    }
+    #endif
+
     @Test("EXTERNAL without a certificate is refused as a login")
     func externalWithout() async throws {
         let error = await failure(TestBroker.tlsURI + "?cacertfile=\(certificates)/ca.pem&auth_mechanism=external")
