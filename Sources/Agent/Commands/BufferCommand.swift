@@ -1,3 +1,4 @@
+#if Agent
 import ArgumentParser
 import Glibc
 
@@ -72,3 +73,4 @@ struct BufferCommand: ParsableCommand {
         "\"" + text.printable.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 
 /// Writes the journal of the outbox: what waits there is kept in a folder, and found by the next run of the agent.
@@ -219,3 +220,4 @@ final class Journal {
         throw isHeld ? .inUse(by: holder) : .system(failure)
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import Glibc
 
 /// The files of a journal: segments in a folder, each with a number in its name that is higher than those of the ones before.
@@ -113,3 +114,4 @@ struct JournalReading {
         waiting = messages.filter { !done.contains($0.key) }
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 /// What stands in the journal of the outbox: messages, and which of them need not be kept any more.
 ///
 ///     record = "PsR1" length:u32 checksum:u32 payload           all numbers little-endian, the checksum CRC-32 of the payload
@@ -148,3 +149,4 @@ enum CRC32 {
         return ~remainder
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Agent
 import Foundation
 import Glibc
 import Testing
@@ -76,3 +77,4 @@ struct AgentBufferTests {
         }
     }
 }
+#endif

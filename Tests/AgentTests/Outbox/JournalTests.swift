@@ -1,3 +1,4 @@
+#if Agent
 import Foundation
 import Glibc
 import Testing
@@ -311,3 +312,4 @@ struct JournalTests {
         }
     }
 }
+#endif
