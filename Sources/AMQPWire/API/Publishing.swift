@@ -65,36 +65,11 @@ public struct AMQPPublishReceipt: Sendable {
     }
 }
 
-/// A message of a batch.
-public struct AMQPOutgoingMessage: Sendable {
-    /// The body, in bytes that only its reader understands.
-    public var body: [UInt8]
-    /// The name of the exchange; empty for the default one, which routes by the name of the queue.
-    public var exchange: String
-    /// What the exchange routes by, at most 255 bytes.
-    public var routingKey: String
-    /// The message's properties and headers.
-    public var properties: AMQPProperties
-
-    /// A message for an exchange.
-    public init(
-        _ body: [UInt8],
-        exchange: String = "",
-        routingKey: String,
-        properties: AMQPProperties = AMQPProperties()
-    ) {
-        self.body = body
-        self.exchange = exchange
-        self.routingKey = routingKey
-        self.properties = properties
-    }
-}
-
 /// Publishes many messages to one exchange with one routing key and one set of properties, whose frames it makes once.
 public final class AMQPPublisher: Sendable {
     // A class, because each copy of a structure with two references costs two counts, for each message.
-    private let channel: AMQPChannel
-    private let frames: PreparedFrames
+    let channel: AMQPChannel
+    let frames: PreparedFrames
 
     init(channel: AMQPChannel, frames: PreparedFrames) {
         self.channel = channel
@@ -157,51 +132,6 @@ extension AMQPChannel {
         try await driver.publishConfirmed(record) { (core, channel) throws(AMQPError) in
             try core.publish(method, properties: properties, bytes: body, on: channel)
         }
-    }
-
-    /// Publishes text as UTF-8; otherwise as the other form.
-    public nonisolated(nonsending) func publish(
-        _ text: String,
-        exchange: String = "",
-        routingKey: String,
-        properties: AMQPProperties = AMQPProperties(),
-        mandatory: Bool = false
-    ) async throws(AMQPError) {
-        try await publish(
-            Array(text.utf8),
-            exchange: exchange,
-            routingKey: routingKey,
-            properties: properties,
-            mandatory: mandatory
-        )
-    }
-
-    /// Publishes messages and returns when the broker has confirmed them all.
-    ///
-    /// - Throws: ``AMQPError`` for the first message that failed; those after it may have arrived.
-    public func publish(_ batch: [AMQPOutgoingMessage], mandatory: Bool = false) async throws(AMQPError) {
-        var receipts: [AMQPPublishReceipt] = []
-        receipts.reserveCapacity(batch.count)
-        for message in batch {
-            receipts.append(
-                try await submit(
-                    message.body,
-                    exchange: message.exchange,
-                    routingKey: message.routingKey,
-                    properties: message.properties,
-                    mandatory: mandatory
-                )
-            )
-        }
-        var failure: AMQPError?
-        for receipt in receipts {
-            do throws(AMQPError) {
-                try await receipt.confirmed()
-            } catch {
-                failure = failure ?? error
-            }
-        }
-        if let failure { throw failure }
     }
 
     /// Publishes a message whose confirm can be awaited later, by its receipt or by ``waitForConfirms()``.

@@ -12,6 +12,24 @@ public struct AMQPMessage: Hashable, Sendable {
         self.properties = properties
         self.body = body
     }
+
+    /// A message whose body is text, as UTF-8.
+    public init(properties: AMQPProperties = AMQPProperties(), body: String) {
+        self.init(properties: properties, body: Array(body.utf8))
+    }
+
+    /// A message whose body is a copy of any bytes.
+    public init(properties: AMQPProperties = AMQPProperties(), body: some Collection<UInt8>) {
+        self.init(properties: properties, body: Array(body))
+    }
+
+    /// A message whose body is a copy of the bytes of a span.
+    public init(properties: AMQPProperties = AMQPProperties(), body: RawSpan) {
+        self.init(properties: properties, body: body.withUnsafeBytes { Array($0) })
+    }
+
+    /// The body as text, nil where it is not UTF-8.
+    public var text: String? { String(validating: body, as: UTF8.self) }
 }
 
 /// A message that the broker could not route or deliver at once, and sent back.
