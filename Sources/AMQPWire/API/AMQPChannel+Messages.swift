@@ -45,19 +45,14 @@ extension AMQPChannel {
     ) -> AMQPConsumer {
         var arguments = arguments
         if let priority { arguments["x-priority"] = .int32(priority) }
-        let tag = consumerTag.isEmpty ? driver.makeConsumerTag() : consumerTag
-        return AMQPConsumer(
-            channel: self,
-            queue: queue,
-            tag: AMQPText(tag),
-            options: .init(
-                noAck: noAck,
-                exclusive: exclusive,
-                arguments: arguments,
-                prefetchCount: prefetchCount,
-                noWait: noWait
-            )
+        let options = ConsumerPlan.Options(
+            noAck: noAck,
+            exclusive: exclusive,
+            arguments: arguments,
+            prefetchCount: prefetchCount,
+            noWait: noWait
         )
+        return AMQPConsumer(source: ConsumerSource(self, driver.plan(queue, consumerTag, record, options)))
     }
 
     /// Takes one message from a queue, or nil where it has none.
@@ -66,14 +61,7 @@ extension AMQPChannel {
         let get = AMQPMethod.basicGet(.init(queue: AMQPText(queue), noAck: noAck))
         switch try await driver.answer(get, record, registering: { [record] _ in epoch = record.epoch }) {
         case .message(let ok, let message):
-            let deliver = AMQPMethod.BasicDeliver(
-                deliveryTag: ok.deliveryTag,
-                redelivered: ok.redelivered,
-                exchange: ok.exchange,
-                routingKey: ok.routingKey
-            )
-            let arrival = Arrival(epoch: epoch, deliver: deliver, message: message)
-            return AMQPDelivery(arrival, channel: self, isSettled: noAck)
+            return AMQPDelivery(Arrival(ok, message, epoch: epoch), channel: self, isSettled: noAck)
         case .reply, .done: return nil
         case .failure(let error): throw error
         }
@@ -134,11 +122,22 @@ extension AMQPChannel {
 }
 
 extension ConnectionDriver {
-    /// A consumer tag that is unique on its connection.
-    func makeConsumerTag() -> String {
+    /// A consumer that is yet to be started; one without a tag gets one that is unique on its connection.
+    func plan(
+        _ queue: String,
+        _ tag: String,
+        _ channel: ChannelRecord,
+        _ options: ConsumerPlan.Options
+    ) -> ConsumerPlan {
         state.withLock { state in
-            defer { state.nextConsumer &+= 1 }
-            return "amqpwire-\(state.nextConsumer)"
+            var tag = tag
+            if tag.isEmpty {
+                tag = "amqpwire-\(state.nextConsumer)"
+                state.nextConsumer &+= 1
+            }
+            let plan = ConsumerPlan(channel: channel, tag: AMQPText(tag), queue: queue, options: options)
+            channel.plans[ObjectIdentifier(plan)] = plan
+            return plan
         }
     }
 }

@@ -40,11 +40,11 @@ public struct AMQPEvent: Sendable {
         public static var blocked: Kind { Kind(.blocked) }
         /// The broker reads publishes again.
         public static var unblocked: Kind { Kind(.unblocked) }
-        /// A message came back that no waiting publish is known for; has ``AMQPEvent/returned``.
+        /// A message came back that no waiting publish is known for; has ``AMQPEvent/returned`` and ``AMQPEvent/channel``.
         public static var returned: Kind { Kind(.returned) }
-        /// The broker closed a channel; has ``AMQPEvent/error``, which names the channel.
+        /// The broker closed a channel; has ``AMQPEvent/error`` and ``AMQPEvent/channel``.
         public static var channelClosed: Kind { Kind(.channelClosed) }
-        /// The broker ended a consumer; has ``AMQPEvent/consumerTag`` and ``AMQPEvent/queue``.
+        /// The broker ended a consumer; has ``AMQPEvent/consumerTag``, ``AMQPEvent/queue`` and ``AMQPEvent/channel``.
         public static var consumerCancelled: Kind { Kind(.consumerCancelled) }
         /// The connection is over for good; has ``AMQPEvent/error``, unless it was closed by this program.
         public static var closed: Kind { Kind(.closed) }
@@ -61,6 +61,8 @@ public struct AMQPEvent: Sendable {
     public var serverProperties: AMQPTable?
     /// What failed, or why something is done.
     public var error: AMQPError?
+    /// The channel that it happened to, ``AMQPChannel/id``.
+    public var channel: AMQPChannelID?
     /// The number of the attempt since the connection was lost, from 1.
     public var attempt: Int?
     /// How long it is until the attempt.
@@ -89,6 +91,7 @@ extension AMQPEvent: CustomStringConvertible {
     public var description: String {
         var parts = [kind.description]
         if let peer { parts.append(peer) }
+        if let channel { parts.append("\(channel)") }
         if let what { parts.append(what) }
         if let formerQueue { parts.append("queue '\(formerQueue)' to") }
         if let queue { parts.append("queue '\(queue)'") }
@@ -146,16 +149,22 @@ extension AMQPEvent {
 
     static var unblocked: AMQPEvent { AMQPEvent(.unblocked) }
 
-    static func returned(_ message: AMQPReturnedMessage) -> AMQPEvent {
+    static func returned(channel: AMQPChannelID, _ message: AMQPReturnedMessage) -> AMQPEvent {
         var event = AMQPEvent(.returned)
+        event.channel = channel
         event.returned = message
         return event
     }
 
-    static func channelClosed(_ error: AMQPError) -> AMQPEvent { AMQPEvent(.channelClosed, error) }
+    static func channelClosed(channel: AMQPChannelID, _ error: AMQPError) -> AMQPEvent {
+        var event = AMQPEvent(.channelClosed, error)
+        event.channel = channel
+        return event
+    }
 
-    static func consumerCancelled(tag: String, queue: String) -> AMQPEvent {
+    static func consumerCancelled(channel: AMQPChannelID, tag: String, queue: String) -> AMQPEvent {
         var event = AMQPEvent(.consumerCancelled)
+        event.channel = channel
         event.consumerTag = tag
         event.queue = queue
         return event

@@ -11,6 +11,8 @@ struct Aftermath: ~Copyable {
     var firstAnswer: (UnsafeContinuation<Answer, Never>, Answer)?
     var answers: [(UnsafeContinuation<Answer, Never>, Answer)] = []
     var deliveries: [(UnsafeContinuation<ConsumerRecord.Next, Never>, ConsumerRecord.Next)] = []
+    /// Those who listen to a channel to which something happened.
+    var listeners: [UnsafeContinuation<Void, Never>] = []
     /// There are events to tell, and nobody else tells them.
     var announces = false
     var buffer: AMQPWireBuffer?
@@ -18,13 +20,15 @@ struct Aftermath: ~Copyable {
     var endings: [Ending] = []
     var startsRecovery = false
 
-    /// Hands the readers of consumers what they waited for.
+    /// Hands the readers of consumers what they waited for, and has those go on who listen to channels.
     func resumeReaders() {
         for (continuation, next) in deliveries { continuation.resume(returning: next) }
+        for listener in listeners { listener.resume() }
     }
 
     var isEmpty: Bool {
-        buffer == nil && firstAnswer == nil && answers.isEmpty && deliveries.isEmpty && !announces && endings.isEmpty
+        buffer == nil && firstAnswer == nil && answers.isEmpty && deliveries.isEmpty && listeners.isEmpty && !announces
+            && endings.isEmpty
             && !startsRecovery
     }
 }

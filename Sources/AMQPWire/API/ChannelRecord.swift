@@ -1,3 +1,5 @@
+import Synchronization
+
 /// What is known of a channel over all the connections it lives through. Guarded by its driver's lock.
 final class ChannelRecord: @unchecked Sendable {
     // Unchecked: every access is made while holding the lock of the one driver that made the record.
@@ -7,6 +9,9 @@ final class ChannelRecord: @unchecked Sendable {
         case plain, confirms, transactions
     }
 
+    private static let lastID = Atomic<UInt64>(0)
+
+    let id = AMQPChannelID(rawValue: lastID.wrappingAdd(1, ordering: .relaxed).newValue)
     let confirmWindow: Int
     /// The number on the present connection, nil while there is none.
     var number: UInt16?
@@ -38,6 +43,10 @@ final class ChannelRecord: @unchecked Sendable {
     var prefetchInForce: UInt16?
     /// Consumers that get deliveries.
     var consumers: [AMQPText: ConsumerRecord] = [:]
+    /// Consumers that somebody holds, whether they get deliveries or not.
+    var plans: [ObjectIdentifier: ConsumerPlan] = [:]
+    /// Where those listen who want to know what happens to the channel.
+    private var feeds: [ObjectIdentifier: ChannelFeed] = [:]
 
     init(confirmWindow: Int) {
         self.confirmWindow = confirmWindow
@@ -104,6 +113,27 @@ final class ChannelRecord: @unchecked Sendable {
         kept.append(publish)
     }
 
+    /// A queue came back under another name.
+    func queueRenamed(_ old: AMQPText, to new: AMQPText) {
+        for plan in plans.values where plan.queue == old.string { plan.queue = new.string }
+        for consumer in consumers.values where consumer.queue == old.string { consumer.plan.queue = new.string }
+    }
+
+    /// Somebody listens from here on.
+    func listen(_ feed: ChannelFeed, _ aftermath: inout Aftermath) {
+        if closed == nil { feeds[ObjectIdentifier(feed)] = feed } else { feed.finish(&aftermath) }
+    }
+
+    /// Nobody listens there any more.
+    func stopListening(_ feed: ChannelFeed) {
+        feeds[ObjectIdentifier(feed)] = nil
+    }
+
+    /// Tells those who listen.
+    func tell(_ event: AMQPEvent, _ aftermath: inout Aftermath) {
+        for feed in feeds.values { feed.post(event, &aftermath) }
+    }
+
     /// The channel is over.
     func end(_ error: AMQPError, _ aftermath: inout Aftermath) {
         guard closed == nil else { return }
@@ -118,6 +148,9 @@ final class ChannelRecord: @unchecked Sendable {
             consumer.end(error, &aftermath)
         }
         consumers = [:]
+        if error.code != .closed { tell(.channelClosed(channel: id, error), &aftermath) }
+        for feed in feeds.values { feed.finish(&aftermath) }
+        feeds = [:]
     }
 }
 

@@ -46,7 +46,7 @@ extension ConnectionDriver {
     }
 
     /// What a channel's number is, if calls may be made on it.
-    private static func number(
+    static func number(
         _ channel: ChannelRecord,
         _ state: borrowing State,
         asRecovery: Bool

@@ -126,11 +126,7 @@ extension ConnectionDriver {
     private func rename(_ old: AMQPText, to new: AMQPText) {
         perform { state in
             state.topology.renamed(old, to: new)
-            for channel in state.channels {
-                for consumer in channel.consumers.values where consumer.queue == old.string {
-                    consumer.queue = new.string
-                }
-            }
+            for channel in state.channels { channel.queueRenamed(old, to: new) }
             state.announcements.append(.queueRenamed(from: old.string, to: new.string))
         }
     }

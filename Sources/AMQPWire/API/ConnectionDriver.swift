@@ -328,7 +328,7 @@ extension ConnectionDriver.State {
                 delivered(number, deliver, message, &aftermath)
                 // Noted here, where it may begin, so that publishing need not look.
                 if driver.stock.octets > driver.configuration.deliveryHighWaterMark { isOverfull = true }
-            case .returned(_, let message): announcements.append(.returned(message))
+            case .returned(let number, let message): returned(number, message, &aftermath)
             case .consumerCancelled(let number, let tag): consumerCancelled(number, tag, &aftermath)
             case .channelClosed(let number, let error): channelClosed(number, error, &aftermath)
             case .blocked(let reason): announcements.append(.blocked(reason: reason))
@@ -364,14 +364,32 @@ extension ConnectionDriver.State {
             _ = try? core.settle(deliver.deliveryTag, .refused(requeue: true), channel: number)
             return
         }
-        consumer.offer(Arrival(epoch: consumer.channel.epoch, deliver: deliver, message: message), &aftermath)
+        if let replies = consumer.replies {
+            if let waiter = replies.take(message) { core.answer(waiter, .message(.init(deliver), message)) }
+            return
+        }
+        consumer.offer(Arrival(epoch: record.epoch, deliver: deliver, message: message), &aftermath)
+    }
+
+    private mutating func returned(
+        _ number: UInt16,
+        _ message: AMQPReturnedMessage,
+        _ aftermath: inout Aftermath
+    ) {
+        // On a channel that is being closed nobody asks any more.
+        guard let record = channelsByNumber[number] else { return }
+        let event = AMQPEvent.returned(channel: record.id, message)
+        announcements.append(event)
+        record.tell(event, &aftermath)
     }
 
     private mutating func consumerCancelled(_ number: UInt16, _ tag: AMQPText, _ aftermath: inout Aftermath) {
         guard let consumer = channelsByNumber[number]?.consumers[tag] else { return }
         unregister(consumer)
         let queue = consumer.queue
-        announcements.append(.consumerCancelled(tag: tag.string, queue: queue))
+        let event = AMQPEvent.consumerCancelled(channel: consumer.channel.id, tag: tag.string, queue: queue)
+        announcements.append(event)
+        consumer.channel.tell(event, &aftermath)
         consumer.end(
             AMQPError(
                 .consumerCancelled,
@@ -389,8 +407,8 @@ extension ConnectionDriver.State {
             channelsByNumber[number] = nil
             return record.interrupted()
         }
-        announcements.append(.channelClosed(error))
         guard let record else { return }
+        announcements.append(.channelClosed(channel: record.id, error))
         forget(record)
         record.end(error, &aftermath)
     }

@@ -1,6 +1,9 @@
-/// What is known of a consumer, and the deliveries that its reader has not taken. Guarded by its driver's lock.
-final class ConsumerRecord: @unchecked Sendable {
-    // Unchecked: every access is made while holding the lock of the one driver that made the record.
+/// What a consumer asks the broker for, over all the times that it is started. Guarded by its driver's lock.
+///
+/// Its channel knows it for as long as somebody holds the consumer, so that a queue that comes back under another name is
+/// asked for by that name.
+final class ConsumerPlan: @unchecked Sendable {
+    // Unchecked: every access is made while holding the lock of the one driver that made the plan.
 
     /// How to consume.
     struct Options {
@@ -13,35 +16,75 @@ final class ConsumerRecord: @unchecked Sendable {
         var noWait = false
     }
 
-    /// What the reader gets.
+    let channel: ChannelRecord
+    let tag: AMQPText
+    let options: Options
+    /// The queue's present name.
+    var queue: String
+    /// What was started last; it may be over.
+    var run: ConsumerRecord?
+    /// Who waits for what it brings, where that is replies to requests; nil for a consumer with readers.
+    var replies: ReplyTable?
+    /// Cancelled by this program: nothing is started any more.
+    var isCancelled = false
+
+    init(channel: ChannelRecord, tag: AMQPText, queue: String, options: Options) {
+        self.channel = channel
+        self.tag = tag
+        self.queue = queue
+        self.options = options
+    }
+}
+
+/// One run of a consumer, from its start to its end, and the deliveries that its readers have not taken. Guarded by its
+/// driver's lock.
+final class ConsumerRecord: @unchecked Sendable {
+    // Unchecked: every access is made while holding the lock of the one driver that made the record.
+
+    /// What a reader gets.
     enum Next: Sendable {
         case delivery(Arrival)
         case ended(AMQPError?)
     }
 
-    let channel: ChannelRecord
-    let tag: AMQPText
-    var queue: String
-    let options: Options
+    let plan: ConsumerPlan
     /// The opening of the channel on which the broker was asked for it last.
     var epoch: UInt64 = 0
+    /// That on which whoever starts it asked for it.
+    var firstEpoch: UInt64 = 0
     /// The broker knows of it, and counts it among the consumers of its queue.
     var isStarted = false
+    /// A cancel is under way, whose answer decides what becomes of the deliveries that wait.
+    var isBeingCancelled = false
+    /// Who waits for the start that another task makes.
+    var startWaiters: [WaiterID] = []
+    /// The start waits for the connection to come back.
+    var readyWaiter: WaiterID?
+    /// How many iterators read from it.
+    var readerCount = 0
     private var waiting: RingBuffer<Arrival>
     private var waitingOctets = 0
     /// Where that counts; nil once no more comes.
     private var stock: DeliveryStock?
-    private var reader: UnsafeContinuation<Next, Never>?
+    private var parked = RingBuffer<(call: UInt64, continuation: UnsafeContinuation<Next, Never>)>()
+    private var nextCall: UInt64 = 0
     private var ending: Next?
+    /// What waits is not to be had any more.
+    private var isCutOff = false
 
-    init(channel: ChannelRecord, tag: AMQPText, queue: String, options: Options, stock: DeliveryStock) {
-        self.channel = channel
-        self.tag = tag
-        self.queue = queue
-        self.options = options
+    init(_ plan: ConsumerPlan, stock: DeliveryStock) {
+        self.plan = plan
         self.stock = stock
         waiting = RingBuffer()
     }
+
+    var channel: ChannelRecord { plan.channel }
+    var tag: AMQPText { plan.tag }
+    var queue: String { plan.queue }
+    var options: ConsumerPlan.Options { plan.options }
+    var replies: ReplyTable? { plan.replies }
+    /// No more comes.
+    var isOver: Bool { ending != nil }
 
     /// What asks the broker for it.
     func request(noWait: Bool) -> AMQPMethod.BasicConsume {
@@ -55,12 +98,11 @@ final class ConsumerRecord: @unchecked Sendable {
         )
     }
 
-    /// Hands a delivery to the reader, or keeps it until asked.
+    /// Hands a delivery to the reader that waits longest, or keeps it until one asks.
     func offer(_ delivery: Arrival, _ aftermath: inout Aftermath) {
-        if let reader {
-            self.reader = nil
+        if let reader = parked.popFirst() {
             stock?.waitingReaders -= 1
-            aftermath.deliveries.append((reader, .delivery(delivery)))
+            aftermath.deliveries.append((reader.continuation, .delivery(delivery)))
         } else {
             waiting.append(delivery)
             count(DeliveryStock.size(delivery))
@@ -69,7 +111,7 @@ final class ConsumerRecord: @unchecked Sendable {
 
     /// The next delivery, or the end; nil if there is neither.
     func take() -> Next? {
-        guard let delivery = waiting.popFirst() else { return ending }
+        guard !isCutOff, let delivery = waiting.popFirst() else { return ending }
         count(-DeliveryStock.size(delivery))
         return .delivery(delivery)
     }
@@ -82,14 +124,32 @@ final class ConsumerRecord: @unchecked Sendable {
     /// Counts no more, neither what waits nor who waits for it.
     func leaveStock() {
         stock?.octets -= waitingOctets
-        if reader != nil { stock?.waitingReaders -= 1 }
+        stock?.waitingReaders -= parked.count
         stock = nil
     }
 
-    /// Parks the reader until there is something; it is the only one.
-    func park(_ continuation: UnsafeContinuation<Next, Never>) {
-        reader = continuation
+    /// A number for a call that is going to wait.
+    func makeCall() -> UInt64 {
+        nextCall &+= 1
+        return nextCall
+    }
+
+    /// Parks a call until there is something for it.
+    func park(_ call: UInt64, _ continuation: UnsafeContinuation<Next, Never>) {
+        parked.append((call, continuation))
         stock?.waitingReaders += 1
+    }
+
+    /// A call does not wait any more; nil if it has its answer.
+    func unpark(_ call: UInt64) -> UnsafeContinuation<Next, Never>? {
+        var found: UnsafeContinuation<Next, Never>?
+        parked.removeAll { row in
+            guard row.call == call else { return false }
+            found = row.continuation
+            return true
+        }
+        if found != nil { stock?.waitingReaders -= 1 }
+        return found
     }
 
     /// The deliveries that nobody took.
@@ -112,14 +172,12 @@ final class ConsumerRecord: @unchecked Sendable {
         if !options.noAck { _ = takeAll() }
     }
 
-    /// No more comes. What waits is still to be had.
-    func end(_ error: AMQPError?, _ aftermath: inout Aftermath) {
+    /// No more comes. What waits is still to be had, unless it is to go back.
+    func end(_ error: AMQPError?, cutsOff: Bool = false, _ aftermath: inout Aftermath) {
+        if cutsOff { isCutOff = true }
         guard ending == nil else { return }
         ending = .ended(error)
         leaveStock()
-        if let reader {
-            self.reader = nil
-            aftermath.deliveries.append((reader, .ended(error)))
-        }
+        while let reader = parked.popFirst() { aftermath.deliveries.append((reader.continuation, .ended(error))) }
     }
 }

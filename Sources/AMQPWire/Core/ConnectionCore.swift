@@ -172,6 +172,7 @@ extension ConnectionCore {
         case .closing: "connection.close"
         case .call(let number): channel(number)?.inFlight?.request.id.name ?? "a method"
         case .confirm, .allConfirms: "a publish: it is not confirmed"
+        case .rpcReply: "a request: its reply did not come"
         case .recovery, .pause, .respite: "a call: the connection is lost and not back yet"
         case .room: "a publish: \(blockedReason.map { "the broker is blocked (\($0))" } ?? "no room to send it")"
         }
@@ -194,6 +195,7 @@ extension ConnectionCore {
                     channel.queue.append(ChannelCore.Call(request: call.request))
                 }
             }
+        case .rpcReply: error.delivery = .unknown
         case .confirm(let number, let tag):
             error.delivery = .unknown
             channel(number)?.ledger?.abandon(tag, waiter)
@@ -273,7 +275,7 @@ extension AMQPError {
     func meaning(for role: WaiterTable.Role) -> AMQPError {
         switch role {
         case .opening, .closing, .call, .pause, .respite: self
-        case .confirm, .allConfirms: with(delivery: .unknown)
+        case .confirm, .allConfirms, .rpcReply: with(delivery: .unknown)
         case .room, .recovery: with(delivery: .notSent)
         }
     }

@@ -25,6 +25,8 @@ struct WaiterTable {
         case allConfirms(channel: UInt16, through: UInt64)
         /// Room to publish on a channel.
         case room(channel: UInt16)
+        /// The reply to a request that was published on a channel.
+        case rpcReply(channel: UInt16)
         /// The connection to be usable again. Outlives the connection that is lost.
         case recovery
         /// Nothing but its deadline. Outlives connections, too.
@@ -35,7 +37,7 @@ struct WaiterTable {
         /// Whether the wait is of no use once the connection is over.
         var endsWithConnection: Bool {
             switch self {
-            case .opening, .closing, .call, .confirm, .allConfirms, .room, .respite: true
+            case .opening, .closing, .call, .confirm, .allConfirms, .room, .rpcReply, .respite: true
             case .recovery, .pause: false
             }
         }
@@ -43,7 +45,7 @@ struct WaiterTable {
         /// Whether it is the peer who ends the wait.
         var awaitsPeer: Bool {
             switch self {
-            case .opening, .closing, .call, .confirm, .allConfirms, .room: true
+            case .opening, .closing, .call, .confirm, .allConfirms, .room, .rpcReply: true
             case .recovery, .pause, .respite: false
             }
         }
@@ -52,7 +54,9 @@ struct WaiterTable {
         var channel: UInt16? {
             switch self {
             case .opening, .closing, .recovery, .pause, .respite: nil
-            case .call(let number), .confirm(let number, _), .allConfirms(let number, _), .room(let number): number
+            case .call(let number), .confirm(let number, _), .allConfirms(let number, _), .room(let number),
+                .rpcReply(let number):
+                number
             }
         }
     }
