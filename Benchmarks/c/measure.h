@@ -11,23 +11,12 @@
 #include <sys/resource.h>
 #include <time.h>
 
-#define EXCHANGE "bench"
-#define EXCHANGE_TYPE "topic"
-#define ROUTING_KEY "bench.key"
-#define CONTENT_TYPE "application/json"
-#define DELIVERY_MODE 2
+#include "message.h"
 
-/* 200 octets of JSON, as an agent reports them. */
-static const char BODY[] =
-    "{\"host\":\"pi.example.net\",\"time\":1732285800,\"uptime\":1048576,\"load\":[0.42,0.31,0.27],"
-    "\"memory\":{\"total\":4026531840,\"available\":2147483648},\"cpu\":{\"user\":3.25,\"system\":1.5,\"idle\":95.25},"
-    "\"temp_cpu\":48.75}";
-_Static_assert(sizeof BODY - 1 == 200, "the body is 200 octets");
+enum mode { MODE_NONE, MODE_WINDOW, MODE_ONE, MODE_CONSUME };
+static const char *const MODE_NAMES[] = {"none", "window", "one", "consume"};
 
-enum mode { MODE_NONE, MODE_WINDOW, MODE_ONE };
-static const char *const MODE_NAMES[] = {"none", "window", "one"};
-
-enum { WINDOW_MAX = 65536 };
+enum { WINDOW_MAX = 65536, PREFETCH = 1000, ACK_EVERY = 100 };
 
 struct options {
     const char *host;
@@ -41,7 +30,7 @@ struct options {
 
 static void usage(const char *program) {
     fprintf(stderr,
-            "usage: %s --port PORT [--host HOST] [--mode none|window|one] [--style plain|prepared]\n"
+            "usage: %s --port PORT [--host HOST] [--mode none|window|one|consume] [--style plain|prepared]\n"
             "       [--messages N] [--warmup N] [--window N]\n",
             program);
     exit(2);
@@ -70,6 +59,7 @@ static struct options parse_options(int argc, char **argv) {
         else if (!strcmp(name, "--mode") && !strcmp(value, "none")) o.mode = MODE_NONE;
         else if (!strcmp(name, "--mode") && !strcmp(value, "window")) o.mode = MODE_WINDOW;
         else if (!strcmp(name, "--mode") && !strcmp(value, "one")) o.mode = MODE_ONE;
+        else if (!strcmp(name, "--mode") && !strcmp(value, "consume")) o.mode = MODE_CONSUME;
         else usage(argv[0]);
     }
     if (argc % 2 == 0 || o.port == 0) usage(argv[0]);

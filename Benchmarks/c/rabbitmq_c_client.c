@@ -1,4 +1,5 @@
-/* The yardstick: a publisher on rabbitmq-c (Debian's librabbitmq-dev), as its users write it, at its best.
+/* The yardstick: a publisher and a consumer on rabbitmq-c (Debian's librabbitmq-dev), as its users write them, at their
+ * best.
  *
  * amqp_basic_publish sends method, header and body at once, three system calls, the first two with MSG_MORE. The
  * library has no call that gathers several publishes, and whoever writes frames around it no longer measures it; so
@@ -6,7 +7,8 @@
  * the window is full: asking after each publish would cost it more system calls per message, and asking at half the
  * window made no difference.
  *
- * The clock stops when the channel is closed: its close-ok proves that the peer has read everything. */
+ * Of a publisher the clock stops when the channel is closed: its close-ok proves that the peer has read everything. Of a
+ * consumer it stops with the last ack. */
 #include <amqp.h>
 #include <amqp_tcp_socket.h>
 
@@ -57,6 +59,25 @@ static inline void publish(amqp_bytes_t exchange, amqp_bytes_t key, amqp_bytes_t
     if (status != AMQP_STATUS_OK) check("publishing", status);
 }
 
+static void start_consumer(void) {
+    amqp_basic_qos(connection, 1, 0, PREFETCH, 0);
+    check_reply("limiting the prefetch", amqp_get_rpc_reply(connection));
+    amqp_basic_consume(connection, 1, amqp_cstring_bytes(QUEUE), amqp_empty_bytes, 0, 0, 0, amqp_empty_table);
+    check_reply("consuming", amqp_get_rpc_reply(connection));
+}
+
+/* Takes so many messages, and acknowledges a hundred at a time. */
+static void consume(uint64_t messages) {
+    for (uint64_t i = 1; i <= messages; i++) {
+        amqp_envelope_t envelope;
+        amqp_maybe_release_buffers(connection);
+        check_reply("waiting for a message", amqp_consume_message(connection, &envelope, NULL, 0));
+        if (envelope.message.body.len != sizeof BODY - 1) fail("consuming", "a message of another size");
+        if (i % ACK_EVERY == 0) check("acknowledging", amqp_basic_ack(connection, 1, envelope.delivery_tag, 1));
+        amqp_destroy_envelope(&envelope);
+    }
+}
+
 static void run(const struct options *o, uint64_t messages, struct measurement *m) {
     amqp_bytes_t exchange = amqp_cstring_bytes(EXCHANGE), key = amqp_cstring_bytes(ROUTING_KEY);
     amqp_bytes_t body = {sizeof BODY - 1, (void *)BODY};
@@ -81,6 +102,7 @@ static void run(const struct options *o, uint64_t messages, struct measurement *
             if (m) record_latency(m, now_ns() - began);
         }
         break;
+    case MODE_CONSUME: consume(messages); break;
     }
 }
 
@@ -100,7 +122,8 @@ int main(int argc, char **argv) {
     amqp_exchange_declare(connection, 1, amqp_cstring_bytes(EXCHANGE), amqp_cstring_bytes(EXCHANGE_TYPE), 0, 0, 0, 0,
                           amqp_empty_table);
     check_reply("declaring the exchange", amqp_get_rpc_reply(connection));
-    if (o.mode != MODE_NONE) {
+    if (o.mode == MODE_CONSUME) start_consumer();
+    else if (o.mode != MODE_NONE) {
         amqp_confirm_select(connection, 1);
         check_reply("selecting confirms", amqp_get_rpc_reply(connection));
     }
@@ -108,8 +131,9 @@ int main(int argc, char **argv) {
     run(&o, o.warmup, NULL);
     start_measurement(&m);
     run(&o, o.messages, &m);
+    if (o.mode == MODE_CONSUME) end_measurement(&m);
     check_reply("closing the channel", amqp_channel_close(connection, 1, AMQP_REPLY_SUCCESS));
-    end_measurement(&m);
+    if (o.mode != MODE_CONSUME) end_measurement(&m);
 
     check_reply("closing the connection", amqp_connection_close(connection, AMQP_REPLY_SUCCESS));
     check("closing the connection", amqp_destroy_connection(connection));

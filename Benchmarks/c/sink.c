@@ -1,10 +1,11 @@
-/* Opens AMQP 0-9-1 connections as a broker would, then only reads, as fast as it can.
+/* Opens AMQP 0-9-1 connections as a broker would, then only reads, as fast as it can, or delivers to one consumer.
  *
  * Counts complete publishes; in confirm mode it acknowledges once per read, with `multiple`, the highest complete one.
- * Stores, routes and returns nothing, checks no password, sends no heartbeat.
+ * Stores, routes and returns nothing, checks no password, sends no heartbeat. A consumer gets one and the same message
+ * over and over, as many unacknowledged ones as its prefetch count allows; only acks with `multiple` are understood.
  *
- * Prints "port N" once it listens and "connection publishes=N acks=N octets=N reads=N end=WORD" for every connection
- * that ended. The parent accepts; each connection is a process of its own with blocking calls, which costs a read and
+ * Prints "port N" once it listens and "connection publishes=N acks=N settled=N octets=N reads=N end=WORD" for every
+ * connection that ended. The parent accepts; each connection is a process of its own with blocking calls, which costs a read and
  * (with confirms) a write per batch and nothing else. SIGTERM ends it, and so does a time without traffic.
  *
  *     protocol header -> start -> start-ok -> tune -> tune-ok -> open -> open-ok -> (channels)
@@ -25,6 +26,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "message.h"
 #include "wire.h"
 
 enum phase { AWAIT_START_OK, AWAIT_TUNE_OK, AWAIT_OPEN, OPEN };
@@ -38,6 +40,18 @@ struct channel {
     uint8_t confirms;
     uint8_t touched;
 };
+
+/* Deliveries that are sent by one call. */
+enum { BATCH = 200 };
+
+/* The one consumer of a connection. */
+static struct {
+    uint16_t channel; /* 0 while there is none */
+    uint16_t prefetch;
+    uint64_t delivered, settled;
+    uint8_t *batch; /* BATCH deliveries, whose tags are filled in */
+    size_t size, tag_at;
+} consumer;
 
 /* One connection per process, so its state is the process's. */
 static struct {
@@ -171,7 +185,7 @@ static const struct simple_method {
     {METHOD(50, 30), METHOD(50, 31), 2, 1, 1 << 0, 1}, /* queue.purge */
     {METHOD(50, 40), METHOD(50, 41), 2, 1, 1 << 2, 1}, /* queue.delete */
     {METHOD(50, 50), METHOD(50, 51), 2, 3, 0, 0},      /* queue.unbind */
-    {METHOD(60, 10), METHOD(60, 11), 6, 0, 0, 0},      /* basic.qos */
+    {BASIC_QOS, BASIC_QOS_OK, 6, 0, 0, 0},
     {CONFIRM_SELECT, CONFIRM_SELECT_OK, 0, 0, 1 << 0, 0},
 };
 
@@ -201,6 +215,7 @@ static void simple_method(uint16_t number, uint32_t method, const uint8_t *field
         return;
     }
     if (method == CONFIRM_SELECT) connection.channels[number].confirms = 1;
+    if (method == BASIC_QOS && size >= 6) consumer.prefetch = read16(fields + 4);
     if (found->no_wait && (fields[at] & found->no_wait)) return;
 
     struct writer w = {.size = 0};
@@ -209,6 +224,92 @@ static void simple_method(uint16_t number, uint32_t method, const uint8_t *field
     for (int i = 0; i < found->counts; i++) put32(&w, 0);
     end_frame(&w);
     send_frames(&w);
+}
+
+/* Makes the deliveries for a consumer with a tag. */
+static int prepare_deliveries(uint16_t number, const char *tag) {
+    struct writer w = {.size = 0};
+    begin_method(&w, number, BASIC_DELIVER);
+    put_short_string(&w, tag);
+    consumer.tag_at = w.size;
+    put64(&w, 0);
+    put8(&w, 0);
+    put_short_string(&w, EXCHANGE);
+    put_short_string(&w, ROUTING_KEY);
+    end_frame(&w);
+    begin_frame(&w, FRAME_HEADER, number);
+    put16(&w, 60);
+    put16(&w, 0);
+    put64(&w, sizeof BODY - 1);
+    put16(&w, 0x9000); /* content-type and delivery-mode */
+    put_short_string(&w, CONTENT_TYPE);
+    put8(&w, DELIVERY_MODE);
+    end_frame(&w);
+    begin_frame(&w, FRAME_BODY, number);
+    put_bytes(&w, BODY, sizeof BODY - 1);
+    end_frame(&w);
+    if (w.overflow) abort();
+    consumer.size = w.size;
+    free(consumer.batch);
+    consumer.batch = malloc(BATCH * w.size);
+    for (int i = 0; consumer.batch && i < BATCH; i++) memcpy(consumer.batch + i * w.size, w.bytes, w.size);
+    return consumer.batch != NULL;
+}
+
+/* As many deliveries as the consumer may have. */
+static void deliver(void) {
+    while (consumer.channel && !connection.end) {
+        uint64_t held = consumer.delivered - consumer.settled, free_places = BATCH;
+        if (consumer.prefetch) free_places = held < consumer.prefetch ? consumer.prefetch - held : 0;
+        if (free_places == 0) return;
+        uint64_t count = free_places < BATCH ? free_places : BATCH;
+        for (uint64_t i = 0; i < count; i++) {
+            uint64_t tag = __builtin_bswap64(++consumer.delivered);
+            memcpy(consumer.batch + i * consumer.size + consumer.tag_at, &tag, sizeof tag);
+        }
+        send_all(consumer.batch, count * consumer.size);
+    }
+}
+
+static void reply_with_tag(uint16_t number, uint32_t method, const char *tag) {
+    struct writer w = {.size = 0};
+    begin_method(&w, number, method);
+    put_short_string(&w, tag);
+    end_frame(&w);
+    send_frames(&w);
+}
+
+/* basic.consume, basic.cancel, basic.ack and basic.nack. */
+static void consumer_method(uint16_t number, uint32_t method, const uint8_t *fields, size_t size) {
+    char tag[256] = "";
+    if (method == BASIC_NACK) return; /* what a consumer that leaves has not taken */
+    if (method == BASIC_ACK) {
+        uint64_t settled = size >= 9 && fields[8] == 1 ? read64(fields) : 0;
+        if (settled <= consumer.settled || settled > consumer.delivered)
+            refuse(406, "PRECONDITION_FAILED - only acks of several deliveries are understood", method);
+        else consumer.settled = settled;
+        return;
+    }
+    size_t at = method == BASIC_CONSUME ? 2 : 0;
+    if (method == BASIC_CONSUME && at < size) at += 1u + fields[at];
+    if (at >= size || (size_t)fields[at] + 1 >= size - at) {
+        refuse(501, "FRAME_ERROR - a string ends after its frame", method);
+        return;
+    }
+    memcpy(tag, fields + at + 1, fields[at]);
+    tag[fields[at]] = 0;
+    uint8_t bits = fields[at + 1u + fields[at]];
+    if (method == BASIC_CANCEL) {
+        consumer.channel = 0;
+        if (!(bits & 1)) reply_with_tag(number, BASIC_CANCEL_OK, tag);
+        return;
+    }
+    if (consumer.channel || !prepare_deliveries(number, tag[0] ? tag : "amq.ctag-sink")) {
+        refuse(540, "NOT_IMPLEMENTED - the sink has one consumer", method);
+        return;
+    }
+    if (!(bits & 8)) reply_with_tag(number, BASIC_CONSUME_OK, tag[0] ? tag : "amq.ctag-sink");
+    consumer.channel = number;
 }
 
 static void channel_method(uint16_t number, uint32_t method, const uint8_t *fields, size_t size) {
@@ -225,7 +326,11 @@ static void channel_method(uint16_t number, uint32_t method, const uint8_t *fiel
         refuse(channel->state == CHANNEL_CLOSED ? 504 : 505, "the channel does not expect a method", method);
     } else if (method == CHANNEL_CLOSE) {
         channel->state = CHANNEL_CLOSED;
+        if (consumer.channel == number) consumer.channel = 0;
         reply(number, CHANNEL_CLOSE_OK);
+    } else if (method == BASIC_CONSUME || method == BASIC_CANCEL || method == BASIC_ACK ||
+               method == BASIC_NACK) {
+        consumer_method(number, method, fields, size);
     } else if (method == CHANNEL_FLOW && size >= 1) {
         struct writer w = {.size = 0};
         begin_method(&w, number, CHANNEL_FLOW_OK);
@@ -381,16 +486,18 @@ static void serve(int socket, size_t read_size, int idle_seconds) {
         held += receive(bytes + held, read_size);
         size_t taken = take_frames(bytes, held);
         send_acks();
+        deliver();
         held -= taken;
         if (taken && held) memmove(bytes, bytes + taken, held);
     }
     drop(bytes, room);
     free(bytes);
-    char line[200];
+    char line[240];
     int size = snprintf(line, sizeof line,
-                        "connection publishes=%" PRIu64 " acks=%" PRIu64 " octets=%" PRIu64 " reads=%" PRIu64
-                        " end=%s\n",
-                        connection.publishes, connection.acks, connection.octets, connection.reads, connection.end);
+                        "connection publishes=%" PRIu64 " acks=%" PRIu64 " settled=%" PRIu64 " octets=%" PRIu64
+                        " reads=%" PRIu64 " end=%s\n",
+                        connection.publishes, connection.acks, consumer.settled, connection.octets, connection.reads,
+                        connection.end);
     if (write(STDOUT_FILENO, line, (size_t)size) != size) _exit(1);
 }
 

@@ -1,12 +1,14 @@
 import Glibc
 
-/// Publishes with AMQPWire and prints one line of results; `Benchmarks/run` calls it.
+/// Publishes or consumes with AMQPWire and prints one line of results; `Benchmarks/run` calls it.
 @main
 struct AMQPWireBench {
     static func main() async {
         do {
             let options = try Options(CommandLine.arguments.dropFirst())
-            let measurement = try await PublishingClient.run(options)
+            let measurement =
+                options.mode == .consume
+                ? try await ConsumingClient.run(options) : try await PublishingClient.run(options)
             print(measurement.resultLine(options))
         } catch let error as UsageError {
             complain("\(error.message)\n\(Options.usage)")

@@ -7,6 +7,8 @@ struct Options: Sendable {
         case window
         /// The next publish waits for the confirm of the last.
         case one
+        /// Messages of ``Options/queue``, at most ``Options/prefetchCount`` unacknowledged, a hundred acknowledged at once.
+        case consume
     }
 
     enum Style: String {
@@ -16,7 +18,15 @@ struct Options: Sendable {
         case prepared
         /// As prepared, by a task on the connections' own thread.
         case loop
+        /// A consumer read by a plain task.
+        case task
+        /// A consumer read by the main actor.
+        case actor
     }
+
+    static let queue = "bench"
+    static let prefetchCount: UInt16 = 1_000
+    static let acknowledged = 100
 
     var host = "127.0.0.1"
     var port = 0
@@ -29,6 +39,7 @@ struct Options: Sendable {
     static let usage = """
         usage: amqpwire-bench --port PORT [--host HOST] [--mode none|window|one] [--style plain|prepared|loop]
                [--messages N] [--warmup N] [--window N]
+               amqpwire-bench --port PORT --mode consume --style task|actor [--host HOST] [--messages N] [--warmup N]
         """
 
     /// Reads the arguments after the program's name; throws ``UsageError`` for what is not understood.
@@ -48,6 +59,9 @@ struct Options: Sendable {
             }
         }
         if port == 0 { throw UsageError(message: "--port is missing") }
+        if (mode == .consume) != (style == .task || style == .actor) {
+            throw UsageError(message: "--mode \(mode.rawValue) has no style \(style.rawValue)")
+        }
     }
 
     private static func number(
