@@ -32,11 +32,11 @@ fuzz:
 	Scripts/fuzz 600
 
 format:
-	swift format -i -r Package.swift Sources Tests Fuzz Benchmarks/Package.swift Benchmarks/Sources
+	swift format -i -r Package.swift Sources Tests Fuzz Benchmarks/Package.swift Benchmarks/Sources Examples/Package.swift Examples/Sources
 
 lint:
-	swift format lint --strict -r Package.swift Sources Tests Fuzz Benchmarks/Package.swift Benchmarks/Sources
+	swift format lint --strict -r Package.swift Sources Tests Fuzz Benchmarks/Package.swift Benchmarks/Sources Examples/Package.swift Examples/Sources
 
 clean:
 	Scripts/broker stop
-	rm -rf .build Benchmarks/.build
+	rm -rf .build Benchmarks/.build Examples/.build

@@ -2,6 +2,8 @@
 import PackageDescription
 
 let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+// Asynchronous functions run where their caller does, without a change of executor and back.
+let callers: [SwiftSetting] = [.enableUpcomingFeature("NonisolatedNonsendingByDefault")]
 
 let package = Package(
     name: "psistats",
@@ -28,7 +30,7 @@ let package = Package(
                 "CLinux",
                 .target(name: "COpenSSL", condition: .when(traits: ["TLS"])),
             ],
-            swiftSettings: strict
+            swiftSettings: strict + callers
         ),
         .systemLibrary(name: "CSensors", providers: [.apt(["libsensors-dev"])]),
         .target(
