@@ -11,7 +11,8 @@ struct Psistats: ParsableCommand {
         version: "psistats \(version) (\(build))",
         subcommands: [
             StartCommand.self, StopCommand.self, RestartCommand.self, ReloadCommand.self, StatusCommand.self,
-            CheckCommand.self, DeclareCommand.self, ReportCommand.self, SensorsCommand.self, WatchCommand.self, BufferCommand.self,
+            CheckCommand.self, DeclareCommand.self, ReportCommand.self, SensorsCommand.self, WatchCommand.self,
+            BufferCommand.self,
             FramesCommand.self,
         ]
     )

@@ -102,8 +102,6 @@ extension AMQPTLSConfiguration {
     public struct Version: Hashable, Sendable, Comparable {
         private let minor: UInt8
 
-        private init(minor: UInt8) { self.minor = minor }
-
         /// TLS 1.2 (RFC 5246).
         public static var tls12: Version { Version(minor: 2) }
         /// TLS 1.3 (RFC 8446).
