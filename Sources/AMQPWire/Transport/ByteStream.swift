@@ -20,6 +20,15 @@ enum WriteOutcome: Equatable {
     case failed(TransportError)
 }
 
+/// What looking at the first byte came to.
+enum PeekOutcome: Equatable {
+    case byte(UInt8)
+    /// Nothing there now; the loop tells when there is.
+    case wouldBlock
+    /// No byte will come; reading tells why.
+    case ended
+}
+
 /// A connected stream of octets over TCP, plain or encrypted, that never blocks.
 ///
 /// Holds no queue: what the kernel does not take stays with the caller. ``Connector`` makes them, ``EventLoop`` tells when
@@ -32,12 +41,16 @@ final class ByteStream: Sendable {
     /// What TLS settled, nil on a plain stream.
     let tls: TLSFacts?
 
+    /// Whether ``ConnectOptions/opening`` has been sent on it.
+    let isOpened: Bool
+
     let descriptor: Descriptor
     let session: (any SecureSession)?
 
     /// Takes over a connected, non-blocking socket, and the session on it once its handshake is done.
-    init(_ descriptor: Descriptor, session: (any SecureSession)? = nil) {
+    init(_ descriptor: Descriptor, session: (any SecureSession)? = nil, isOpened: Bool = false) {
         self.descriptor = descriptor
+        self.isOpened = isOpened
         self.session = session
         tls = session?.facts
         peer = descriptor.use { SocketAddress.peer($0)?.description }.flatMap(\.self) ?? "?"
@@ -67,6 +80,18 @@ final class ByteStream: Sendable {
         case .done(let count): return .received(count)
         case .wouldBlock: return .wouldBlock
         case .failed(let number): return .failed(TransportError(.read, errno: number, endpoint: peer))
+        }
+    }
+
+    /// Looks at the first byte that reading will give, and leaves it there. While nobody reads.
+    func peek() -> PeekOutcome {
+        if let session { return session.peek() }
+        var byte: UInt8 = 0
+        guard let outcome = descriptor.use({ SystemCall.peek($0, into: &byte) }) else { return .ended }
+        switch outcome {
+        case .done(0), .failed: return .ended
+        case .done: return .byte(byte)
+        case .wouldBlock: return .wouldBlock
         }
     }
 

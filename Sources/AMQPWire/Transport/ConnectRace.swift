@@ -1,47 +1,53 @@
 import Glibc
 import Synchronization
 
-/// One call of ``Connector/connect(to:tls:deadline:options:)``: names, then addresses raced as RFC 8305 has it, then TLS.
+/// One call of ``Connector/connect(to:tls:deadline:options:)``: names, then addresses raced as RFC 8305 has it, each through
+/// TLS and, where there are several, up to the first answer.
 ///
-///     preparing ──> connecting ──> securing ──> finished
-///         └──────────────┴─────────────┴───────────^      failure, deadline, cancellation
+///     preparing ──> racing ──> finished      of an address: connecting ──> securing ──> asking ──> won
+///         └───────────┴───────────^ failure, deadline, cancellation
 ///
 /// Events come from the errand's thread, the loop's and the caller's; each takes the lock, so the order in which they take
-/// it decides. Only TCP connections are raced: a certificate that one address is refused for is no better on another.
+/// it decides. An address that fails at any step makes way for the next.
 final class ConnectRace: Sendable {
     typealias Outcome = Result<ByteStream, TransportError>
 
-    /// One address being connected to.
-    private struct Attempt {
+    /// One address being tried.
+    struct Attempt {
         let address: SocketAddress
         let descriptor: Descriptor
         let token: EventLoop.Token
         let handler: AttemptHandler
+        var step = Step.connecting
     }
 
-    private struct Connecting {
+    /// How far an address has come.
+    enum Step {
+        case connecting
+        case securing(any SecureSession)
+        /// Connected; so many bytes of the opening are sent, and its answer is waited for.
+        case asking(ByteStream, sent: Int)
+    }
+
+    struct Racing {
         /// Not yet tried, the next one last.
         var waiting: [SocketAddress]
         var attempts: [Attempt] = []
         var failures: [ConnectFailure] = []
+        var secureFailures: [TransportError] = []
+        /// The first that was connected and did not answer as it should.
+        var stranger: ByteStream?
         /// When the next one is tried, however the others fare.
         var nextAttempt = Moment(nanoseconds: 0)
     }
 
-    private struct Securing {
-        let descriptor: Descriptor
-        let session: any SecureSession
-        let token: EventLoop.Token
-    }
-
-    private enum Stage {
+    enum Stage {
         case preparing(ErrandPool.Ticket?)
-        case connecting(Connecting)
-        case securing(Securing)
+        case racing(Racing)
         case finished(Outcome)
     }
 
-    private struct State {
+    struct State {
         var stage: Stage = .preparing(nil)
         var timer: EventLoop.Token?
         var context: (any SecureContext)?
@@ -49,10 +55,10 @@ final class ConnectRace: Sendable {
     }
 
     private static let tooLate = "the time allowed ran out"
-    private let target: ConnectTarget
+    let target: ConnectTarget
     private let tls: AMQPTLSConfiguration?
-    private let deadline: Moment
-    private let options: ConnectOptions
+    let deadline: Moment
+    let options: ConnectOptions
     private let state = Mutex(State())
 
     init(target: ConnectTarget, tls: AMQPTLSConfiguration?, deadline: Moment, options: ConnectOptions) {
@@ -74,7 +80,7 @@ final class ConnectRace: Sendable {
     }
 
     /// Changes the state under the lock, and answers the caller after it where that ended the race.
-    private func update(_ change: (inout State) -> Void) {
+    func update(_ change: (inout State) -> Void) {
         let answer = state.withLock { state -> (CheckedContinuation<Outcome, Never>, Outcome)? in
             change(&state)
             guard case .finished(let outcome) = state.stage, let caller = state.caller else { return nil }
@@ -149,110 +155,22 @@ final class ConnectRace: Sendable {
 
 extension ConnectRace {
     private func connect(_ state: inout State, to addresses: [SocketAddress]) {
-        connectNext(&state, Connecting(waiting: SocketAddress.interleaved(addresses).reversed()))
+        connectNext(&state, Racing(waiting: SocketAddress.interleaved(addresses).reversed()))
     }
 
-    /// Begins with the next address, and with those after it as long as they fail at once.
-    private func connectNext(_ state: inout State, _ current: Connecting) {
-        var connecting = current
-        while let address = connecting.waiting.popLast() {
-            switch Descriptor.connecting(to: address) {
-            case .failure(let failure):
-                connecting.failures.append(failure)
-            case .success((let descriptor, isConnected: true)):
-                return connected(&state, connecting, descriptor)
-            case .success((let descriptor, isConnected: false)):
-                let handler = AttemptHandler(race: self)
-                do throws(TransportError) {
-                    let token = try options.loop.attach(descriptor, handler: handler, read: false, write: true)
-                    connecting.attempts.append(
-                        Attempt(address: address, descriptor: descriptor, token: token, handler: handler)
-                    )
-                    connecting.nextAttempt = EventLoop.now().advanced(by: options.attemptDelay)
-                    return awaitAttempts(&state, connecting)
-                } catch {
-                    descriptor.close()
-                    connecting.failures.append(ConnectFailure(address: address, errno: error.errno ?? ECONNABORTED))
-                }
+    /// Ends the race, unless it has ended: what is open and did not win is closed.
+    func finish(_ state: inout State, _ outcome: Outcome) {
+        switch state.stage {
+        case .finished: return
+        case .preparing(let ticket):
+            if let ticket { options.errands.forget(ticket) }
+        case .racing(let racing):
+            let winner = try? outcome.get()
+            for attempt in racing.attempts {
+                options.loop.detach(attempt.token)
+                if attempt.descriptor !== winner?.descriptor { attempt.descriptor.close() }
             }
-        }
-        awaitAttempts(&state, connecting)
-    }
-
-    private func awaitAttempts(_ state: inout State, _ connecting: Connecting) {
-        state.stage = .connecting(connecting)
-        guard !connecting.attempts.isEmpty || !connecting.waiting.isEmpty else {
-            return finish(&state, .failure(failure(.system, connecting.failures)))
-        }
-        if let timer = state.timer {
-            let next = connecting.waiting.isEmpty ? deadline : min(deadline, connecting.nextAttempt)
-            options.loop.setDeadline(timer, next)
-        }
-    }
-
-    /// An attempt's socket has become writable, or has failed.
-    fileprivate func settled(_ handler: AttemptHandler) {
-        update { state in
-            guard case .connecting(var connecting) = state.stage,
-                let index = connecting.attempts.firstIndex(where: { $0.handler === handler }),
-                let outcome = connecting.attempts[index].descriptor.connectOutcome()
-            else { return }
-            let attempt = connecting.attempts.remove(at: index)
-            options.loop.detach(attempt.token)
-            if outcome == 0 { return connected(&state, connecting, attempt.descriptor) }
-            attempt.descriptor.close()
-            connecting.failures.append(ConnectFailure(address: attempt.address, errno: outcome))
-            connectNext(&state, connecting)
-        }
-    }
-
-    /// The first attempt that succeeded; the others are given up.
-    private func connected(_ state: inout State, _ connecting: Connecting, _ descriptor: Descriptor) {
-        abandon(connecting)
-        guard let context = state.context else {
-            return finish(&state, .success(ByteStream(descriptor)))
-        }
-        do throws(TransportError) {
-            let session = try context.makeSession(on: descriptor, host: target.host, endpoint: target.description)
-            let token = try options.loop.attach(descriptor, handler: self, read: false, write: false)
-            state.stage = .securing(Securing(descriptor: descriptor, session: session, token: token))
-            if let timer = state.timer { options.loop.setDeadline(timer, deadline) }
-            continueHandshake(&state)
-        } catch {
-            descriptor.close()
-            finish(&state, .failure(error))
-        }
-    }
-
-    private func continueHandshake(_ state: inout State) {
-        guard case .securing(let securing) = state.stage else { return }
-        switch securing.session.handshake() {
-        case .needsReadable: options.loop.setWants(securing.token, read: true, write: false)
-        case .needsWritable: options.loop.setWants(securing.token, read: false, write: true)
-        case .failed(let error): finish(&state, .failure(error))
-        case .done:
-            options.loop.detach(securing.token)
-            finish(&state, .success(ByteStream(securing.descriptor, session: securing.session)))
-        }
-    }
-
-    private func abandon(_ connecting: Connecting) {
-        for attempt in connecting.attempts {
-            options.loop.detach(attempt.token)
-            attempt.descriptor.close()
-        }
-    }
-
-    /// Ends the race, unless it has ended: on failure everything that is open is closed.
-    private func finish(_ state: inout State, _ outcome: Outcome) {
-        switch (state.stage, outcome) {
-        case (.finished, _): return
-        case (.preparing(let ticket?), _): options.errands.forget(ticket)
-        case (.connecting(let connecting), .failure): abandon(connecting)
-        case (.securing(let securing), .failure):
-            options.loop.detach(securing.token)
-            securing.descriptor.close()
-        case (.preparing(nil), _), (.connecting, .success), (.securing, .success): break
+            if let stranger = racing.stranger, stranger !== winner { stranger.close() }
         }
         if let timer = state.timer { options.loop.detach(timer) }
         state.timer = nil
@@ -265,22 +183,22 @@ extension ConnectRace {
         let endpoint = target.description
         let (phase, missed, remedy): (TransportError.Phase, String, String)
         switch stage {
-        case .preparing:
+        case .preparing, .finished:
             phase = .resolve
             missed = "before the name service answered"
             remedy = "check /etc/resolv.conf and the network"
-        case .connecting(let connecting):
+        case .racing(let racing):
+            let isSecuring = racing.attempts.contains { if case .securing = $0.step { true } else { false } }
             guard reason == .deadline else {
-                return TransportError(.connect, reason, endpoint: endpoint, detail: words)
+                return TransportError(isSecuring ? .tls : .connect, reason, endpoint: endpoint, detail: words)
             }
-            let silent = connecting.attempts.map { ConnectFailure(address: $0.address, errno: ETIMEDOUT) }
-            var error = failure(.deadline, connecting.failures + silent)
-            error.errno = ETIMEDOUT
-            if !connecting.waiting.isEmpty {
-                error.detail += "; \(connecting.waiting.count) more addresses were not tried"
+            guard isSecuring else {
+                let silent = racing.attempts.map { ConnectFailure(address: $0.address, errno: ETIMEDOUT) }
+                var error = failure(.deadline, racing.failures + silent)
+                error.errno = ETIMEDOUT
+                if !racing.waiting.isEmpty { error.detail += "; \(racing.waiting.count) more addresses were not tried" }
+                return error
             }
-            return error
-        case .securing, .finished:
             phase = .tls
             missed = "before the TLS handshake was complete"
             remedy = "check that the port speaks TLS"
@@ -290,7 +208,7 @@ extension ConnectRace {
     }
 
     /// The error for addresses of which none could be connected to.
-    private func failure(_ reason: TransportError.Reason, _ failures: [ConnectFailure]) -> TransportError {
+    func failure(_ reason: TransportError.Reason, _ failures: [ConnectFailure]) -> TransportError {
         TransportError(
             .connect,
             reason,
@@ -302,35 +220,27 @@ extension ConnectRace {
     }
 }
 
-/// The race hears of its own timer and, once connected, of the socket that the handshake goes over.
+/// The race hears of its own timer.
 extension ConnectRace: StreamHandler {
-    func streamReadable() { update { continueHandshake(&$0) } }
-    func streamWritable() { update { continueHandshake(&$0) } }
+    func streamReadable() {}
+    func streamWritable() {}
 
     func deadlinePassed() {
         update { state in
-            if EventLoop.now() >= deadline {
+            let now = EventLoop.now()
+            if now >= deadline {
+                // Connected, but silent: that it is no broker is for the caller to say.
+                if case .racing(let racing) = state.stage, let stream = racing.connected(options.opening.count) {
+                    return finish(&state, .success(stream))
+                }
                 return finish(&state, .failure(interruption(state.stage, .deadline, Self.tooLate)))
             }
-            guard case .connecting(let connecting) = state.stage else { return }
-            if EventLoop.now() >= connecting.nextAttempt {
-                connectNext(&state, connecting)
+            guard case .racing(let racing) = state.stage else { return }
+            if now >= racing.nextAttempt {
+                connectNext(&state, racing)
             } else {
-                awaitAttempts(&state, connecting)
+                awaitAttempts(&state, racing)
             }
         }
     }
-}
-
-/// Hears of one address that is being connected to.
-private final class AttemptHandler: StreamHandler {
-    private let race: ConnectRace
-
-    init(race: ConnectRace) {
-        self.race = race
-    }
-
-    func streamReadable() {}
-    func streamWritable() { race.settled(self) }
-    func deadlinePassed() {}
 }

@@ -11,6 +11,15 @@ struct ConnectTarget: Hashable, Sendable {
 struct ConnectOptions: Sendable {
     /// How long one address is tried alone before the next is tried beside it (RFC 8305, section 5).
     var attemptDelay: Duration = .milliseconds(250)
+    /// How long an address that has taken the connection may need for TLS and for its answer to ``opening``, before the next
+    /// is tried beside it.
+    var answerDelay: Duration = .seconds(2)
+    /// What is said first to a host that has several addresses: one of them counts as connected once it has answered. What
+    /// listens there may take connections and know nothing of what is wanted: a forward that is broken, another program.
+    /// Empty where a connection is enough.
+    var opening: [UInt8] = []
+    /// Whether an answer to ``opening`` may begin with this byte.
+    var isAnswer: @Sendable (UInt8) -> Bool = { _ in true }
     var resolver: Resolver = .system
     var errands: ErrandPool = .shared
     var loop: EventLoop = .shared
@@ -27,6 +36,8 @@ enum Connector {
     /// Resolves the host, connects to the first of its addresses that answers, and agrees on TLS where it is asked for.
     ///
     /// Returns or throws by the deadline, and at once when the task is cancelled. Whatever was opened on the way is closed.
+    /// Where no address answers the ``ConnectOptions/opening`` as it should, but one is connected, that is returned: reading
+    /// from it tells what is wrong.
     static func connect(
         to target: ConnectTarget,
         tls: AMQPTLSConfiguration? = nil,

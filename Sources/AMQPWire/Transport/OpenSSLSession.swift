@@ -260,6 +260,27 @@ final class OpenSSLSession: SecureSession {
         return outcome ?? .closed
     }
 
+    func peek() -> PeekOutcome {
+        let outcome = run { engine -> PeekOutcome in
+            guard engine.readFailure == nil else { return .ended }
+            var byte: UInt8 = 0
+            var count = 0
+            let result = SSL_peek_ex(engine.ssl, &byte, 1, &count)
+            if result == 1 {
+                holdsInput.store(true, ordering: .releasing)
+                return .byte(byte)
+            }
+            switch engine.ending(of: result, .read, endpoint: endpoint) {
+            case .needsReadable, .needsWritable: return .wouldBlock
+            case .closed, .failed:
+                // Reading tells, though the kernel may have nothing more to report.
+                holdsInput.store(true, ordering: .releasing)
+                return .ended
+            }
+        }
+        return outcome ?? .ended
+    }
+
     /// Ends a read after `total` octets. An end or an error that comes behind octets is told next time, so there must be a
     /// next time: the kernel may have nothing more to report.
     private func finishRead(_ total: Int, _ ending: OpenSSLEngine.Ending) -> ReadOutcome {

@@ -26,6 +26,8 @@ protocol SecureSession: AnyObject, Sendable {
     func handshake() -> HandshakeStep
     func read(into buffer: UnsafeMutableRawBufferPointer) -> ReadOutcome
     func write(_ buffer: UnsafeRawBufferPointer) -> WriteOutcome
+    /// Looks at the first byte that ``read(into:)`` will give.
+    func peek() -> PeekOutcome
     /// Sends what is left to send, as far as the kernel takes it. Failures show in the next write.
     func flush()
     /// Tells the peer that no more follows, as far as that can be said without waiting.

@@ -29,6 +29,11 @@ enum SystemCall {
         attempt { recv(descriptor, buffer.baseAddress, buffer.count, 0) }
     }
 
+    /// Looks at the first byte that is there, and leaves it there.
+    static func peek(_ descriptor: Int32, into byte: inout UInt8) -> Outcome {
+        withUnsafeMutablePointer(to: &byte) { pointer in attempt { recv(descriptor, pointer, 1, Int32(MSG_PEEK)) } }
+    }
+
     /// Sends what fits. A peer that has gone is an error number here, never a signal.
     static func send(_ descriptor: Int32, _ buffer: UnsafeRawBufferPointer) -> Outcome {
         attempt { Glibc.send(descriptor, buffer.baseAddress, buffer.count, Int32(MSG_NOSIGNAL)) }

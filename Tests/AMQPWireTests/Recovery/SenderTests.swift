@@ -78,6 +78,7 @@ private final class TalkativeSession: SecureSession {
 
     func handshake() -> HandshakeStep { .done }
     func read(into buffer: UnsafeMutableRawBufferPointer) -> ReadOutcome { .wouldBlock }
+    func peek() -> PeekOutcome { .wouldBlock }
     func flush() {}
     func sendCloseNotify() {}
     var hasBufferedInput: Bool { false }

@@ -66,6 +66,7 @@ final class LoopbackListener: Sendable {
         guard let wanted = Resolver.literal(host, port: port) else { throw PeerFailure(what: host) }
         let number = socket(wanted.family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         self.number = number
+        SystemCall.setOption(number, level: SOL_SOCKET, name: SO_REUSEADDR, to: 1)
         if wanted.family == AF_INET6 { SystemCall.setOption(number, level: Int32(IPPROTO_IPV6), name: 26, to: 1) }
         let outcome = wanted.withSystemAddress { bind(number, $0, $1) }
         address = SocketAddress.local(number) ?? wanted
