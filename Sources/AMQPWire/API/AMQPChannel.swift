@@ -92,9 +92,9 @@ extension ConnectionDriver {
                     }
                     record.number = nil
                 }
-                // A connection that comes back opens it as well.
-                if !asRecovery, error.endedConnection { continue }
-                throw error
+                // A connection that comes back opens it as well, unless the open itself ended it: it would again.
+                if !asRecovery, error.endedConnection, !error.isOfChannelOpen { continue }
+                throw asRecovery ? error : error.opening
             }
         }
     }
@@ -153,24 +153,28 @@ extension ConnectionDriver {
         }
     }
 
-    /// Ends a connection that nobody holds any more, with a word to the broker but without waiting for its answer.
+    /// Closes a connection that nobody holds any more, in the background. The loop keeps it until it is over.
     func abandon() {
-        let now = EventLoop.now()
-        let error = AMQPError(.closed, "the connection was given up by this program")
-        let task = state.withLock { state -> Task<Void, Never>? in
-            state.closedByUser = true
-            return state.recoveryTask
-        }
-        task?.cancel()
-        perform { state in
-            _ = try? state.core.close(error, now: now)
-            state.core.transportEnded(error)
-            state.startClosing(error)
-        }
+        beginClosing(AMQPError(.closed, "the connection was given up by this program"))
     }
 }
 
 extension AMQPError {
+    /// The same failure, for whoever asked for a channel: RabbitMQ closes the whole connection over one channel too many.
+    fileprivate var opening: AMQPError {
+        guard isOfChannelOpen, replyCode == 530 else { return self }
+        var copy = self
+        copy.code = .tooManyChannels
+        copy.remedy = "close channels that are not needed, or raise the user's limit (rabbitmqctl set_user_limits)"
+        return copy
+    }
+
+    /// Whether the broker closed the connection over a channel.open, of one that was on its way. RabbitMQ names no method
+    /// where a user has too many channels (530).
+    var isOfChannelOpen: Bool {
+        code == .connectionClosed && (method == .channelOpen || (method == nil && replyCode == 530))
+    }
+
     /// Of calls on a channel that this program has closed, or is closing.
     static var closedHere: AMQPError {
         AMQPError(.closed, scope: .channel, "the channel was closed by this program", delivery: .notSent)

@@ -23,9 +23,9 @@ public struct AMQPConfiguration: Sendable {
         public var longestPause: Duration
         /// How much each pause is varied, so that clients do not come back all at once: 0.2 is 20 % up or down.
         public var jitter: Double
-        /// Attempts in a row that may fail for a reason that will not go away by itself (login or virtual host refused), and
-        /// attempts that may fail at a declaration at which the broker closes the connection, before that one is left out.
-        /// Default 3.
+        /// Attempts in a row that may fail at all brokers for a reason that will not go away by itself (certificate, login or
+        /// virtual host refused), and attempts that may fail at a declaration, a channel or a consumer at which the broker
+        /// closes the connection, before that one is left out. Default 3.
         public var permanentFailures: Int
         /// Whether a message whose confirm was lost with the connection is sent again, by `publish` as well as for receipts of
         /// `submit`; it may then arrive twice. Those of `submit` are kept until they are confirmed, `confirmWindow` a channel

@@ -2,7 +2,8 @@
 ///
 /// It outlives the broker: a lost connection is made anew, with its channels, what was declared on them and their consumers,
 /// while calls and publishes wait. Safe to use from any number of tasks at once. It lives until it is closed, or until neither
-/// it nor one of its channels is held any more.
+/// it nor one of its channels is held any more: then it is closed in the background, as by ``close()``. A program that ends
+/// before that is done, at the end of `main` say, loses what was not sent yet, and nobody hears of it: call ``close()``.
 ///
 /// ```swift
 /// try await AMQPConnection.withConnection("amqp://guest:guest@localhost") { connection in
@@ -44,7 +45,14 @@ public final class AMQPConnection: Sendable {
     ///   `timedOut`, `cancelled`. The first connection is tried once for each broker; only a connection that was open is
     ///   made anew by itself.
     public static func connect(_ configuration: AMQPConfiguration) async throws(AMQPError) -> AMQPConnection {
-        let driver = ConnectionDriver(configuration)
+        try await connect(configuration, ConnectOptions())
+    }
+
+    static func connect(
+        _ configuration: AMQPConfiguration,
+        _ connecting: ConnectOptions
+    ) async throws(AMQPError) -> AMQPConnection {
+        let driver = ConnectionDriver(configuration, connecting: connecting)
         let connection = AMQPConnection(driver)
         try await driver.open()
         return connection
@@ -87,8 +95,11 @@ public final class AMQPConnection: Sendable {
         }
     }
 
-    /// Closes the connection, politely if the broker answers within five seconds. Everything that waits fails with `closed`.
-    /// In a task that is cancelled the broker's answer is not waited for. Closing twice is harmless.
+    /// Closes the connection: sends everything that was accepted (what `send` and `submit` returned for, acknowledgements),
+    /// waits for the broker's answer, which says that it has read all of it. Gives up after five seconds in which the broker
+    /// took nothing, and after thirty in all. Everything that waits fails with `closed`. Closing twice is harmless.
+    ///
+    /// This is the one wait that a cancelled task does not end: programs close their connections in tasks that are cancelled.
     public func close() async {
         await driver.close()
     }

@@ -27,8 +27,9 @@ public struct AMQPEvent: Sendable {
         /// Something that was declared could not be declared again, or a consumer or channel not be brought back. The rest was.
         /// Has ``AMQPEvent/what`` and ``AMQPEvent/error``.
         public static var recoveryFailed: Kind { Kind(.recoveryFailed) }
-        /// The broker still holds something for the lost connection, which it has not missed yet. Everything else comes back
-        /// without it; it is tried again until two heartbeats have passed. Has ``AMQPEvent/what`` and ``AMQPEvent/error``.
+        /// The broker still holds something for the lost connection, which it has not missed yet, or somebody else consumes the
+        /// queue of an exclusive consumer. Everything else comes back without it; it is tried again until two heartbeats have
+        /// passed. Has ``AMQPEvent/what`` and ``AMQPEvent/error``.
         public static var recoveryDelayed: Kind { Kind(.recoveryDelayed) }
         /// Something that recovery was delayed for is back, with all that depends on it; ``recovered`` was told before. Has
         /// ``AMQPEvent/what``.

@@ -58,7 +58,7 @@ public struct AMQPRehearsal: Hashable, Sendable {
                 let channel = try core.openChannel(confirmWindow: 1, deadline: nil).number
                 for request in requests { _ = try core.call(request, channel: channel, deadline: nil) }
             case .answered(_, .failure(let error)), .channelClosed(_, let error), .closed(let error): throw error
-            case .answered, .delivered, .returned, .consumerCancelled, .blocked, .unblocked, .flow: break
+            case .answered, .delivered, .unreadable, .returned, .consumerCancelled, .blocked, .unblocked, .flow: break
             }
         }
     }

@@ -21,6 +21,8 @@ final class ChannelRecord: @unchecked Sendable {
     private var core: ChannelCore?
     /// The core's side of the opening before, which knows what became of publishes whose receipt was not asked for.
     private var previous: (epoch: UInt64, core: ChannelCore)?
+    /// Recovery's own, on which nothing is consumed in earnest: what comes goes back as the channel closes.
+    var isScratch = false
     /// Recovery is at it: an error of the broker is recovery's to deal with.
     var isBeingRestored = false
     /// What was submitted and not confirmed, to be sent again; empty unless that is asked for.

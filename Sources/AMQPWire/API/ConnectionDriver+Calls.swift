@@ -13,6 +13,14 @@ extension ConnectionDriver {
         }
     }
 
+    /// Waits until a waiter is answered, even in a task that is cancelled: for what ends by itself in any case.
+    nonisolated(nonsending) func answerRegardless(of waiter: WaiterID) async -> Answer {
+        await withUnsafeContinuation { continuation in
+            let early = state.withLock { $0.park(waiter, continuation) }
+            if let early { continuation.resume(returning: early) }
+        }
+    }
+
     /// Waits for an answer that says nothing but yes or no.
     nonisolated(nonsending) func success(of waiter: WaiterID) async throws(AMQPError) {
         if case .failure(let error) = await answer(of: waiter) { throw error }

@@ -369,6 +369,7 @@ extension ConnectionDriver.State {
 
     /// A queue that deletes itself goes with its last consumer, and is not to be declared again.
     mutating func consumerEnded(_ record: ConsumerRecord) {
+        guard topology.deletesItself(AMQPText(record.queue)) else { return }
         let othersConsume = channels.contains { channel in
             channel.consumers.values.contains { $0 !== record && $0.queue == record.queue }
         }

@@ -101,6 +101,8 @@ extension ConnectionDriver {
             state.core.statistics.octetsReceived &+= UInt64(octets.count)
             state.core.decoder.append(octets)
             state.core.process(now: now)
+            // Noted here, where it may begin, so that publishing need not look.
+            if state.core.hasTooManyAnswers(isReadingPaused: false) { state.isOverfull = true }
         }
     }
 

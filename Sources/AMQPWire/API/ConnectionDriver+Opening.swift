@@ -2,12 +2,20 @@ extension ConnectionDriver {
     /// Makes the first connection, to the first broker that takes it.
     func open() async throws(AMQPError) {
         try startTimer()
-        do throws(AMQPError) {
-            _ = try await openAny()
+        do throws(OpeningFailure) {
+            try await openAny()
         } catch {
-            perform { state in state.startClosing(error) }
-            throw error
+            perform { state in state.startClosing(error.error) }
+            throw error.error
         }
+    }
+
+    /// Why none of the brokers could be connected to.
+    struct OpeningFailure: Error {
+        /// The failure that says most, with the words of all.
+        var error: AMQPError
+        /// Whether no broker will take the connection until somebody changes something.
+        var isPermanent: Bool
     }
 
     private func startTimer() throws(AMQPError) {
@@ -19,24 +27,31 @@ extension ConnectionDriver {
         }
     }
 
-    /// Tries the brokers in turn; throws the last failure, or the first that will not go away by itself.
-    func openAny() async throws(AMQPError) {
-        try configuration.validate()
+    /// Tries the brokers in turn.
+    func openAny() async throws(OpeningFailure) {
+        do throws(AMQPError) {
+            try configuration.validate()
+        } catch {
+            throw OpeningFailure(error: error, isPermanent: true)
+        }
         var failures: [AMQPError] = []
         for broker in configuration.brokers {
             do throws(AMQPError) {
                 return try await open(broker)
             } catch {
-                if error.code == .cancelled || error.code == .closed { throw error }
+                if error.code == .cancelled || error.code == .closed {
+                    throw OpeningFailure(error: error, isPermanent: false)
+                }
                 failures.append(error)
             }
         }
+        // What somebody has to change is told, even where it is only one of several brokers.
         var failure = failures.first(where: \.isPermanent) ?? failures[failures.count - 1]
         if failures.count > 1 {
             failure.message = failures.map(\.description).joined(separator: "; ")
             failure.remedy = nil
         }
-        throw failure
+        throw OpeningFailure(error: failure, isPermanent: failures.allSatisfy(\.isPermanent))
     }
 
     /// Connects to one broker, and has the handshake done within the deadline.
@@ -50,7 +65,8 @@ extension ConnectionDriver {
             stream = try await Connector.connect(
                 to: ConnectTarget(host: broker.host, port: broker.port),
                 tls: broker.scheme == .amqps ? configuration.tls(for: broker) : nil,
-                deadline: deadline
+                deadline: deadline,
+                options: connecting
             )
         } catch {
             throw AMQPError(error)
@@ -77,6 +93,10 @@ extension ConnectionDriver {
             let statistics = state.core.wholeStatistics
             state.core = ConnectionCore(options, waiters: state.core.waiters, deadline: deadline)
             state.core.statistics = statistics
+            if stream.isOpened {
+                state.core.statistics.octetsSent &+= UInt64(state.core.encoder.bytes.count)
+                state.core.encoder.bytes.removeAll()
+            }
             state.link = link
             return state.core.opening
         }
@@ -98,33 +118,33 @@ extension ConnectionDriver {
         return waiter
     }
 
-    /// Closes the connection politely, and for good.
+    /// Closes the connection politely, and for good: sends what was accepted and waits for the broker's answer, in a task that
+    /// is cancelled as well. The core ends the wait in time.
     func close() async {
-        let now = EventLoop.now()
         let reason = AMQPError(.closed, "the connection was closed by this program")
+        if let closing = beginClosing(reason) { _ = await answerRegardless(of: closing) }
+        perform { state in state.startClosing(reason) }
+    }
+
+    /// Has everything that was accepted sent, and connection.close behind it. Returns who hears that it is over; where there
+    /// is nothing to say goodbye to, it is over at once.
+    @discardableResult
+    func beginClosing(_ reason: AMQPError) -> WaiterID? {
+        let now = EventLoop.now()
         let task = state.withLock { state -> Task<Void, Never>? in
             state.closedByUser = true
             return state.recoveryTask
         }
         task?.cancel()
-        let closing: WaiterID? = try? perform { (state) throws(AMQPError) -> WaiterID? in
+        let closing: WaiterID?? = try? perform { (state) throws(AMQPError) -> WaiterID? in
             switch state.core.phase {
-            case .open: return try state.core.close(reason, now: now)
-            case .closing:
-                // Another call is at it: wait for the same end.
-                if case .closed = state.mode { return nil }
-                let waiter = state.core.waiters.add(.recovery, deadline: nil)
-                state.waitingForRecovery.append(waiter)
-                return waiter
-            case .handshaking, .closed: return nil
+            case .open, .closing: return try state.core.close(reason, now: now)
+            case .handshaking, .closed:
+                state.startClosing(reason)
+                return nil
             }
         }
-        if let closing { _ = await answer(of: closing) }
-        perform { state in
-            // Where nobody waited for the answer, because the task is cancelled, the socket is still there.
-            state.core.transportEnded(reason)
-            state.startClosing(reason)
-        }
+        return closing ?? nil
     }
 }
 
@@ -136,17 +156,18 @@ extension ConnectionDriver.State {
 }
 
 extension AMQPError {
-    /// Whether trying again is of no use until somebody changes something.
+    /// Whether trying again is of no use until somebody changes something: only where the other side says so. What stands in
+    /// for a broker that restarts, a proxy say, may hang up at any time or speak something else.
     var isPermanent: Bool {
         switch code.kind {
-        case .virtualHostRefused, .protocolMismatch, .negotiationFailed, .invalidArgument: true
+        case .virtualHostRefused, .negotiationFailed, .invalidArgument: true
         // A broker that hangs up without a word may be one that is just starting.
         case .loginRefused: replyCode != nil
-        // A socket that fails in the middle of the handshake says nothing of certificates.
-        case .tlsFailed: errno == nil
-        case .unreachable, .connectionLost, .connectionClosed, .channelClosed, .closed, .malformedInput,
+        case .tlsFailed: tls?.isOfCertificate ?? false
+        case .protocolMismatch, .unreachable, .connectionLost, .connectionClosed, .channelClosed, .closed,
+            .malformedInput,
             .unexpectedFrame, .timedOut, .cancelled, .tooManyChannels, .publishRefused, .publishReturned,
-            .consumerCancelled:
+            .consumerCancelled, .unreadableMessage:
             false
         }
     }

@@ -28,12 +28,17 @@ extension ConnectionDriver {
             announce(.reconnecting(attempt: attempt, after: wait, because: reason))
             await rest(wait)
             pause = min(pause * 2, recovery.longestPause)
-            do throws(AMQPError) {
+            do throws(OpeningFailure) {
                 try await openAny()
-                let held = try await restore(&fatal)
-                if finishRecovery(isComplete: held.isEmpty) { return await declareHeld(held) }
+                permanentFailures = 0
+                do throws(AMQPError) {
+                    let held = try await restore(&fatal)
+                    if finishRecovery(isComplete: held.isEmpty) { return await declareHeld(held) }
+                } catch {
+                    reason = error
+                }
             } catch {
-                reason = error
+                reason = error.error
                 permanentFailures = error.isPermanent ? permanentFailures + 1 : 0
             }
             // Whoever cancelled closes, too.
@@ -72,20 +77,19 @@ extension ConnectionDriver {
 
     /// Makes everything what it was, apart from what the broker still holds for the lost connection.
     private func restore(_ fatal: inout FatalDeclarations) async throws(AMQPError) -> HeldQueues {
-        let patience = patience()
-        let held = try await declareAll(&fatal, patience)
+        var held = try await declareAll(&fatal, patience())
         let channels = state.withLock { $0.channels }
         for channel in channels {
-            try await restoring(channel) { () async throws(AMQPError) in
+            try await restoring(channel, &fatal) { (fatal) async throws(AMQPError) in
                 repeat {
                     try await openChannel(channel, asRecovery: true)
                     try await configure(channel)
-                } while try await !resumeConsumers(channel, held, patience)
+                } while try await !resumeConsumers(channel, &held, &fatal)
             }
         }
         // After all consumers: a broker that is short of memory takes nothing before they have drained its queues.
         for channel in channels where state.withLock({ _ in !channel.kept.isEmpty && channel.closed == nil }) {
-            try await restoring(channel) { () async throws(AMQPError) in try await resend(channel) }
+            try await restoring(channel, &fatal) { _ async throws(AMQPError) in try await resend(channel) }
         }
         return held
     }
@@ -95,12 +99,13 @@ extension ConnectionDriver {
     /// Does a step of making a channel what it was. Ends the channel where the broker does not let it be that.
     private func restoring(
         _ channel: ChannelRecord,
-        _ step: () async throws(AMQPError) -> Void
+        _ fatal: inout FatalDeclarations,
+        _ step: (inout FatalDeclarations) async throws(AMQPError) -> Void
     ) async throws(AMQPError) {
         state.withLock { _ in channel.isBeingRestored = true }
         var failure: AMQPError?
         do throws(AMQPError) {
-            try await step()
+            try await step(&fatal)
         } catch {
             let isClosing = state.withLock { state in
                 channel.isBeingRestored = false
@@ -108,6 +113,11 @@ extension ConnectionDriver {
             }
             // Closed by this program meanwhile: there is nothing to restore.
             if isClosing, error.scope == .channel { return }
+            if error.code == .connectionClosed, fatal.failed(channel, error, mostFailures) {
+                // It would end the next connection, too.
+                giveUp(channel, error)
+                throw error
+            }
             guard error.code == .channelClosed || error.code == .tooManyChannels else { throw error }
             failure = error
         }
@@ -122,6 +132,18 @@ extension ConnectionDriver {
             channel.end(failure, &aftermath)
         }
         if let failure { announce(.recoveryFailed(what: "a channel", failure)) }
+    }
+
+    /// How often the broker may close the connection over something that is restored, before it is left out.
+    var mostFailures: Int { max(1, configuration.recovery?.permanentFailures ?? 1) }
+
+    /// Ends a channel that does not come back.
+    private func giveUp(_ channel: ChannelRecord, _ error: AMQPError) {
+        ending { state, aftermath in
+            state.forget(channel)
+            channel.end(error, &aftermath)
+        }
+        announce(.recoveryFailed(what: "a channel", error))
     }
 
     /// Prefetch counts, and confirm or transaction mode.
@@ -153,25 +175,58 @@ extension ConnectionDriver {
     /// Starts the consumers of a channel again. False if the broker closed the channel at one of them, which is dealt with.
     private func resumeConsumers(
         _ channel: ChannelRecord,
-        _ held: HeldQueues,
-        _ patience: Moment
+        _ held: inout HeldQueues,
+        _ fatal: inout FatalDeclarations
     ) async throws(AMQPError) -> Bool {
         let consumers = state.withLock { _ in channel.consumers.values.sorted { $0.tag.string < $1.tag.string } }
-        for consumer in consumers where !held.contains(AMQPText(consumer.queue)) {
+        for consumer in consumers where !held.contains(consumer) {
             do throws(AMQPError) {
                 try await consume(consumer, asRecovery: true)
             } catch {
-                guard error.code == .channelClosed else { throw error }
-                if consumer.options.exclusive, error.replyCode == 403, EventLoop.now() < patience {
-                    await rest(lockPause)
+                let isFatal = error.code == .connectionClosed && fatal.failed(consumer, error, mostFailures)
+                guard error.code == .channelClosed || isFatal else { throw error }
+                if consumer.options.exclusive, error.replyCode == 403, EventLoop.now() < held.patience {
+                    // Somebody else consumes, the lost connection maybe.
+                    held.consumers.append((consumer, error))
+                    announce(.recoveryDelayed(what: consumer.description, error))
                 } else {
-                    announce(.recoveryFailed(what: "consumer '\(consumer.tag)' of queue '\(consumer.queue)'", error))
+                    announce(.recoveryFailed(what: consumer.description, error))
                     drop(consumer, error)
+                }
+                if isFatal { throw error }
+                // One that is gone may be one of many, each of which would close the channel and have all others begin again.
+                if error.replyCode == 404, consumers.count >= 8 {
+                    try await dropConsumersOfMissingQueues(channel, held, &fatal)
                 }
                 return false
             }
         }
         return true
+    }
+
+    /// Ends the consumers of a channel whose queues are gone, which is found out on another channel.
+    private func dropConsumersOfMissingQueues(
+        _ channel: ChannelRecord,
+        _ held: HeldQueues,
+        _ fatal: inout FatalDeclarations
+    ) async throws(AMQPError) {
+        let consumers = state.withLock { _ in Array(channel.consumers.values) }.filter { !held.contains($0) }
+        let queues = Set(consumers.map(\.queue)).sorted()
+        var missing: [String: AMQPError] = [:]
+        var line = DeclarationLine(scratch: try await openScratchChannel(), patience: held.patience)
+        let questions = queues.map { Declaration(askingFor: AMQPText($0)) }
+        try await declareInLine(questions, &line, &fatal) { question, outcome in
+            if case .refused(let error) = outcome, error.replyCode == 404, let queue = question.queue {
+                missing[queue.string] = error
+            }
+        }
+        // Whether it is closed or lost with the connection, nobody needs it any more.
+        _ = try? await closeChannel(line.scratch)
+        for consumer in consumers {
+            guard let error = missing[consumer.queue] else { continue }
+            announce(.recoveryFailed(what: consumer.description, error))
+            drop(consumer, error)
+        }
     }
 
     /// Ends a consumer that does not come back.

@@ -1,10 +1,31 @@
 /// Declarations at which the broker closes the whole connection, as RabbitMQ 4.3 does at queues that are neither durable nor
-/// exclusive. They are given up after some attempts, lest nothing else comes back.
+/// exclusive, and channels and consumers likewise. They are given up after some attempts, or nothing else would come back.
 struct FatalDeclarations {
     var failures: [String: Int] = [:]
+
+    /// The broker closed the connection as a channel was restored. True if it was the channel, too often by now.
+    mutating func failed(_ channel: ChannelRecord, _ error: AMQPError, _ most: Int) -> Bool {
+        // A limit of channels: whichever is asked for next is one too many.
+        if error.isOfChannelOpen { return failed("channel.open", most) }
+        return switch error.method {
+        case .basicQos, .txSelect, .confirmSelect: failed("channel \(ObjectIdentifier(channel))", most)
+        default: false
+        }
+    }
+
+    /// The broker closed the connection as a consumer was started again. True if it was the consumer, too often by now.
+    mutating func failed(_ consumer: ConsumerRecord, _ error: AMQPError, _ most: Int) -> Bool {
+        error.method == .basicConsume && failed("consumer \(ObjectIdentifier(consumer))", most)
+    }
+
+    private mutating func failed(_ what: String, _ most: Int) -> Bool {
+        failures[what, default: 0] += 1
+        return failures[what, default: 0] >= most
+    }
 }
 
-/// Queues that the broker still holds for the lost connection (405), and what of them is to be declared once it does not.
+/// Queues that the broker still holds for the lost connection (405), and what of them is to be declared once it does not;
+/// exclusive consumers whose queue somebody else consumes (403), the lost connection or another client.
 struct HeldQueues {
     /// Something to be declared.
     struct Declaration {
@@ -15,20 +36,27 @@ struct HeldQueues {
     }
 
     var declarations: [Declaration] = []
+    /// With what the broker said when each was asked for last.
+    var consumers: [(record: ConsumerRecord, error: AMQPError)] = []
     /// How long to be patient.
     var patience: Moment
 
-    var isEmpty: Bool { declarations.isEmpty }
+    var isEmpty: Bool { declarations.isEmpty && consumers.isEmpty }
 
     func contains(_ queue: AMQPText) -> Bool {
         declarations.contains { $0.queue == queue }
+    }
+
+    /// Whether a consumer has to wait, for itself or for its queue.
+    func contains(_ consumer: ConsumerRecord) -> Bool {
+        contains(AMQPText(consumer.queue)) || consumers.contains { $0.record === consumer }
     }
 }
 
 /// Declaring again what was declared on a connection that is lost: at once, and what the broker still holds later on.
 extension ConnectionDriver {
     /// What became of a declaration.
-    private enum Declared {
+    enum Declared {
         case reply(AMQPMethod)
         /// Exclusive to the connection that was lost, which the broker has not missed yet.
         case held(AMQPError)
@@ -48,49 +76,83 @@ extension ConnectionDriver {
     /// Declares exchanges, queues and bindings on a channel of their own, which an error may close.
     func declareAll(_ fatal: inout FatalDeclarations, _ patience: Moment) async throws(AMQPError) -> HeldQueues {
         var held = HeldQueues(patience: patience)
+        forgetExpiredQueues()
         let topology = state.withLock { $0.topology }
         guard !topology.isEmpty else { return held }
-        var scratch = try await openScratchChannel()
-        for exchange in topology.exchanges {
-            let what = "exchange '\(exchange.exchange)'"
-            _ = try await declare(what, .exchangeDeclare(exchange), &scratch, &fatal)
-        }
+        var line = DeclarationLine(scratch: try await openScratchChannel(), patience: patience)
+        try await declare(topology.exchanges.map(Declaration.init), &line, &fatal, &held)
+        var bound: Set<AMQPMethod.QueueBind> = []
+        var queues: [Declaration] = []
         for queue in topology.queues {
-            let what = "queue '\(queue.name)'"
-            let method = AMQPMethod.queueDeclare(queue.declaration)
-            switch try await declare(what, method, &scratch, &fatal, patience) {
-            case .reply(.queueDeclareOk(let ok)) where ok.queue != queue.name: rename(queue.name, to: ok.queue)
-            case .held(let error):
-                held.declarations.append(.init(what: what, queue: queue.name, method: method))
-                announce(.recoveryDelayed(what: what, error))
-            case .reply, .refused, nil: break
-            }
+            queues.append(Declaration(queue))
+            // Before it is gone again.
+            guard queue.lifetime != nil, !queue.isServerNamed else { continue }
+            let bindings = topology.bindings(of: queue.name)
+            queues += bindings.map(Declaration.init)
+            bound.formUnion(bindings)
         }
+        try await declare(queues, &line, &fatal, &held)
         // The names may be new ones now.
         let renamed = state.withLock { $0.topology }
-        for binding in renamed.exchangeBindings {
-            let what = "binding of exchange '\(binding.destination)' to '\(binding.source)'"
-            _ = try await declare(what, .exchangeBind(binding), &scratch, &fatal)
-        }
-        for binding in renamed.queueBindings {
-            let what = "binding of queue '\(binding.queue)' to '\(binding.exchange)'"
-            let declaration = HeldQueues.Declaration(what: what, queue: binding.queue, method: .queueBind(binding))
-            if held.contains(binding.queue) {
-                held.declarations.append(declaration)
-            } else if case .held(let error) = try await declare(what, declaration.method, &scratch, &fatal, patience) {
-                held.declarations.append(declaration)
-                announce(.recoveryDelayed(what: what, error))
-            }
-        }
+        try await declare(renamed.exchangeBindings.map(Declaration.init), &line, &fatal, &held)
+        let bindings = renamed.queueBindings.filter { !bound.contains($0) }
+        try await declare(bindings.map(Declaration.init), &line, &fatal, &held)
         // Whether it is closed or lost with the connection, nobody needs it any more.
-        _ = try? await closeChannel(scratch)
+        _ = try? await closeChannel(line.scratch)
         return held
     }
 
-    private func openScratchChannel() async throws(AMQPError) -> ChannelRecord {
+    /// Declares things one behind the other. What the broker refuses is reported, and the rest goes on.
+    private func declare(
+        _ declarations: [Declaration],
+        _ line: inout DeclarationLine,
+        _ fatal: inout FatalDeclarations,
+        _ held: inout HeldQueues
+    ) async throws(AMQPError) {
+        try await declareInLine(declarations, &line, &fatal) { declaration, outcome in
+            switch outcome {
+            case .reply(.queueDeclareOk(let ok)):
+                if let name = declaration.queue, ok.queue != name { rename(name, to: ok.queue) }
+            case .held(let error):
+                if let queue = declaration.queue {
+                    held.declarations.append(.init(what: declaration.what, queue: queue, method: declaration.method))
+                }
+                announce(.recoveryDelayed(what: declaration.what, error))
+            case .refused(let error): announce(.recoveryFailed(what: declaration.what, error))
+            case .reply: break
+            }
+        } isHeldAlready: { declaration in
+            // A binding waits with its queue.
+            guard case .queueBind = declaration.method, let queue = declaration.queue, held.contains(queue) else {
+                return false
+            }
+            // Behind an error they come by twice.
+            if held.declarations.contains(where: { $0.method == declaration.method }) { return true }
+            held.declarations.append(.init(what: declaration.what, queue: queue, method: declaration.method))
+            return true
+        }
+    }
+
+    /// Forgets queues that nobody here consumes and that the broker has deleted by now, as it was told to (`x-expires`).
+    private func forgetExpiredQueues() {
+        let now = EventLoop.now()
+        state.withLock { state in
+            guard let lost = state.lostAt else { return }
+            let away = now.since(lost)
+            let expired = state.topology.queues.filter { $0.lifetime.map { $0 <= away } ?? false }
+            guard !expired.isEmpty else { return }
+            var consumed: Set<String> = []
+            for channel in state.channels { consumed.formUnion(channel.consumers.values.map(\.queue)) }
+            for queue in expired where !consumed.contains(queue.name.string) { state.topology.deletedQueue(queue.name) }
+        }
+    }
+
+    func openScratchChannel() async throws(AMQPError) -> ChannelRecord {
         let scratch = ChannelRecord(confirmWindow: 1)
+        scratch.isScratch = true
         scratch.isBeingRestored = true
         try await openChannel(scratch, asRecovery: true)
+        state.withLock { state in scratch.number.flatMap { state.core.channel($0) }?.isPipelined = true }
         return scratch
     }
 
@@ -102,7 +164,6 @@ extension ConnectionDriver {
         _ fatal: inout FatalDeclarations,
         _ patience: Moment? = nil
     ) async throws(AMQPError) -> Declared? {
-        let mostFailures = max(1, configuration.recovery?.permanentFailures ?? 1)
         if fatal.failures[what, default: 0] >= mostFailures { return nil }
         do throws(AMQPError) {
             return .reply(try await call(method, scratch, asRecovery: true))
@@ -148,8 +209,10 @@ extension ConnectionDriver {
                 try await tryHeld(&left, &channel)
             }
         } catch {
-            // Of a connection that is lost or closed its event says it all.
-            if !error.endedConnection, error.code != .closed, error.code != .cancelled { giveUp(left, error) }
+            // Of a connection that is lost or closed its event says it all, unless it went over the channel for these.
+            let isCause = error.isOfChannelOpen
+            let isOver = error.endedConnection || error.code == .closed || error.code == .cancelled
+            if isCause || !isOver { giveUp(left, error) }
         }
         // As above.
         if let scratch { _ = try? await closeChannel(scratch) }
@@ -162,8 +225,9 @@ extension ConnectionDriver {
     private func giveUp(_ held: HeldQueues, _ error: AMQPError) {
         for declaration in held.declarations { announce(.recoveryFailed(what: declaration.what, error)) }
         for queue in Set(held.declarations.map(\.queue)) {
-            for consumer in consumers(of: queue) { drop(consumer, of: queue, error) }
+            for consumer in consumers(of: queue) { giveUp(consumer, error) }
         }
+        for (consumer, error) in held.consumers where isStillWanted(consumer) { giveUp(consumer, error) }
     }
 
     private func tryHeld(_ held: inout HeldQueues, _ scratch: inout ChannelRecord) async throws(AMQPError) {
@@ -187,12 +251,63 @@ extension ConnectionDriver {
         }
         for queue in Set(held.declarations.map(\.queue)) where !stillHeld.contains(queue) {
             if let refusal = refusals[queue] {
-                for consumer in consumers(of: queue) { drop(consumer, of: queue, refusal) }
+                for consumer in consumers(of: queue) { giveUp(consumer, refusal) }
             } else if await resumeConsumers(of: queue) {
                 announce(.recoveryCompleted(what: "queue '\(queue)'"))
             }
         }
+        for (consumer, error) in held.consumers where isStillWanted(consumer) {
+            let isWaiting = stillHeld.contains(AMQPText(consumer.queue))
+            if isWaiting { stillHeld.consumers.append((consumer, error)) }
+            guard !isWaiting, let failure = try await tryHeld(consumer, error, &scratch) else { continue }
+            if failure.replyCode == 403, EventLoop.now() < held.patience {
+                stillHeld.consumers.append((consumer, failure))
+            } else {
+                giveUp(consumer, failure)
+            }
+        }
         held = stillHeld
+    }
+
+    /// Starts an exclusive consumer if nobody else consumes its queue now. Returns why it could not be started.
+    ///
+    /// What the broker refuses costs a channel, so it is asked on one of recovery's own: the consumer's has others on it.
+    private func tryHeld(
+        _ consumer: ConsumerRecord,
+        _ last: AMQPError,
+        _ scratch: inout ChannelRecord
+    ) async throws(AMQPError) -> AMQPError? {
+        let queue = AMQPText(consumer.queue)
+        do throws(AMQPError) {
+            let passive = AMQPMethod.queueDeclare(.init(queue: queue, passive: true))
+            if case .queueDeclareOk(let ok) = try await call(passive, scratch, asRecovery: true), ok.consumerCount > 0 {
+                return last
+            }
+            // What it gets goes back with the channel, a message at most.
+            _ = try await call(.basicQos(.init(prefetchCount: 1)), scratch, asRecovery: true)
+            let exclusive = AMQPMethod.BasicConsume(queue: queue, consumerTag: consumer.tag, exclusive: true)
+            _ = try await call(.basicConsume(exclusive), scratch, asRecovery: true)
+        } catch {
+            guard error.code == .channelClosed else { throw error }
+            scratch = try await openScratchChannel()
+            return error
+        }
+        try await closeChannel(scratch)
+        scratch = try await openScratchChannel()
+        do throws(AMQPError) {
+            try await consume(consumer, asRecovery: true)
+            if isStillWanted(consumer) { announce(.recoveryCompleted(what: consumer.description)) }
+            return nil
+        } catch {
+            if error.endedConnection || error.code == .cancelled { throw error }
+            // Closed by this program, its channel has ended it.
+            return error.code == .closed ? nil : error
+        }
+    }
+
+    /// Whether a consumer still has a reader.
+    private func isStillWanted(_ consumer: ConsumerRecord) -> Bool {
+        state.withLock { _ in consumer.channel.consumers[consumer.tag] === consumer }
     }
 
     /// Starts the consumers of a queue again; those that cannot be are ended. True if all are there that are to be.
@@ -207,7 +322,7 @@ extension ConnectionDriver {
                 areThere = false
                 // With the connection they come back.
                 if error.endedConnection || error.code == .cancelled { continue }
-                drop(consumer, of: queue, error)
+                giveUp(consumer, error)
             }
         }
         return areThere
@@ -220,8 +335,8 @@ extension ConnectionDriver {
         return consumers.sorted { $0.tag.string < $1.tag.string }
     }
 
-    private func drop(_ consumer: ConsumerRecord, of queue: AMQPText, _ error: AMQPError) {
-        announce(.recoveryFailed(what: "consumer '\(consumer.tag)' of queue '\(queue)'", error))
+    private func giveUp(_ consumer: ConsumerRecord, _ error: AMQPError) {
+        announce(.recoveryFailed(what: consumer.description, error))
         drop(consumer, error)
     }
 }

@@ -11,6 +11,7 @@ import Synchronization
 final class ConnectionDriver: Sendable {
     let configuration: AMQPConfiguration
     let loop: EventLoop
+    let connecting: ConnectOptions
     let state: Mutex<State>
     let stock = DeliveryStock()
 
@@ -45,6 +46,8 @@ final class ConnectionDriver: Sendable {
         var channels: [ChannelRecord] = []
         var channelsByNumber: [UInt16: ChannelRecord] = [:]
         var topology = Topology()
+        /// When the connection was lost that is not back yet.
+        var lostAt: Moment?
         var closedByUser = false
         /// The credential that took the place of the configured password, if one did.
         var freshSecret: AMQPSecret?
@@ -58,6 +61,8 @@ final class ConnectionDriver: Sendable {
         var announcements: [AMQPEvent] = []
         /// Somebody is telling it; there is one at a time, so that the order is kept.
         var isAnnouncing = false
+        /// What the broker has had announced and the application was not told yet takes about so much.
+        var announcedBytes = 0
 
         // Sending.
         /// The buffer that is not being filled, while nobody sends it.
@@ -88,9 +93,14 @@ final class ConnectionDriver: Sendable {
     /// Rounds of sending on the loop's thread before it turns to something else.
     private static let mostRounds = 16
 
-    init(_ configuration: AMQPConfiguration, loop: EventLoop = .shared) {
+    init(_ configuration: AMQPConfiguration, connecting: ConnectOptions = ConnectOptions()) {
         self.configuration = configuration
-        self.loop = loop
+        loop = connecting.loop
+        var connecting = connecting
+        connecting.opening = AMQPProtocolHeader.octets
+        // connection.start comes in a method frame.
+        connecting.isAnswer = { $0 == FrameType.method.rawValue }
+        self.connecting = connecting
         state = Mutex(State(core: ConnectionCore(notConnected: WaiterTable())))
     }
 
@@ -162,11 +172,13 @@ final class ConnectionDriver: Sendable {
     /// Tells the application what happened, until there is nothing more.
     private func tellEvents() {
         while true {
-            let events = state.withLock { state -> [AMQPEvent] in
+            let (events, isPaused) = state.withLock { state -> ([AMQPEvent], Bool) in
                 defer { state.announcements = [] }
+                state.announcedBytes = 0
                 if state.announcements.isEmpty { state.isAnnouncing = false }
-                return state.announcements
+                return (state.announcements, state.isReadingPaused)
             }
+            if isPaused { perform(.soon) { state in state.adjustReading(self) } }
             if events.isEmpty { return }
             if let onEvent = configuration.onEvent {
                 for event in events { onEvent(event) }
@@ -198,6 +210,7 @@ extension ConnectionDriver.State {
         if !announcements.isEmpty {
             if driver.configuration.onEvent == nil {
                 announcements = []
+                announcedBytes = 0
             } else if !isAnnouncing {
                 isAnnouncing = true
                 aftermath.announces = true
@@ -242,7 +255,7 @@ extension ConnectionDriver.State {
         guard var buffer = spare.take() else { return }
         isUrgent = false
         swap(&buffer, &core.encoder.bytes)
-        core.inTransit = buffer.count
+        core.taken(buffer.count)
         aftermath.buffer = .some(buffer)
         aftermath.link = link
     }
@@ -261,6 +274,7 @@ extension ConnectionDriver.State {
         guard self.link === link else {
             let isWhole = buffer.isEmpty
             buffer.removeAll()
+            buffer.giveBack(above: core.options.largestIdleBuffer)
             spare = .some(buffer)
             var ending = leaving.take()
             if !isWhole { ending?.farewell = [] }
@@ -271,8 +285,10 @@ extension ConnectionDriver.State {
             lastSent = now
         }
         if failure != nil { buffer.removeAll() }
-        core.inTransit = buffer.count
+        core.left(buffer.count)
         if buffer.isEmpty {
+            // A large message leaves a large buffer behind.
+            buffer.giveBack(above: core.options.largestIdleBuffer)
             spare = .some(buffer)
             core.openGates()
         } else {
@@ -328,17 +344,31 @@ extension ConnectionDriver.State {
                 delivered(number, deliver, message, &aftermath)
                 // Noted here, where it may begin, so that publishing need not look.
                 if driver.stock.octets > driver.configuration.deliveryHighWaterMark { isOverfull = true }
-            case .returned(let number, let message): returned(number, message, &aftermath)
+            case .unreadable(let number, let deliver, let error):
+                unreadable(number, deliver, error, &aftermath)
+            case .returned(let number, let message):
+                returned(number, message, &aftermath)
+                provokedAnnouncement(message.message.body.count, driver)
             case .consumerCancelled(let number, let tag): consumerCancelled(number, tag, &aftermath)
             case .channelClosed(let number, let error): channelClosed(number, error, &aftermath)
-            case .blocked(let reason): announcements.append(.blocked(reason: reason))
-            case .unblocked: announcements.append(.unblocked)
+            case .blocked(let reason):
+                announcements.append(.blocked(reason: reason))
+                provokedAnnouncement(0, driver)
+            case .unblocked:
+                announcements.append(.unblocked)
+                provokedAnnouncement(0, driver)
             case .flow: break
             case .closed(let error): connectionClosed(error, driver, &aftermath)
             }
         }
         events.removeAll(keepingCapacity: true)
         if self.events.isEmpty { swap(&events, &self.events) }
+    }
+
+    /// The broker had something announced, which is kept until the application has been told.
+    private mutating func provokedAnnouncement(_ size: Int, _ driver: ConnectionDriver) {
+        announcedBytes &+= size &+ DeliveryStock.overhead
+        if announcedBytes > driver.configuration.deliveryHighWaterMark { isOverfull = true }
     }
 
     /// The handshake is done. From this very step on a loss is one of an open connection.
@@ -357,11 +387,12 @@ extension ConnectionDriver.State {
         _ message: AMQPMessage,
         _ aftermath: inout Aftermath
     ) {
-        guard let record = channelsByNumber[number] else { return }
+        guard let record = channelsByNumber[number], !record.isScratch else { return }
         guard let consumer = record.consumers[deliver.consumerTag] else {
             // A consumer that is being cancelled: the message goes back, if the broker still has it. On a channel that is
             // being closed it goes back by itself.
-            _ = try? core.settle(deliver.deliveryTag, .refused(requeue: true), channel: number)
+            core.answering { core in _ = try? core.settle(deliver.deliveryTag, .refused(requeue: true), channel: number)
+            }
             return
         }
         if let replies = consumer.replies {
@@ -381,6 +412,27 @@ extension ConnectionDriver.State {
         let event = AMQPEvent.returned(channel: record.id, message)
         announcements.append(event)
         record.tell(event, &aftermath)
+    }
+
+    /// A message came that its consumer cannot have. The consumer ends, so that its reader hears of it; the message is not
+    /// put back, or it would come again for ever.
+    private mutating func unreadable(
+        _ number: UInt16,
+        _ deliver: AMQPMethod.BasicDeliver,
+        _ error: AMQPError,
+        _ aftermath: inout Aftermath
+    ) {
+        guard let consumer = channelsByNumber[number]?.consumers[deliver.consumerTag] else {
+            // Its reader is gone: it is for another.
+            core.answering { core in _ = try? core.settle(deliver.deliveryTag, .refused(requeue: true), channel: number)
+            }
+            return
+        }
+        unregister(consumer)
+        // First the cancel: what is refused makes room for the next.
+        core.abandonConsumer(consumer.tag, noAck: consumer.options.noAck, channel: number)
+        _ = try? core.settle(deliver.deliveryTag, .rejected(requeue: false), channel: number)
+        consumer.end(error, &aftermath)
     }
 
     private mutating func consumerCancelled(_ number: UInt16, _ tag: AMQPText, _ aftermath: inout Aftermath) {
@@ -429,10 +481,12 @@ extension ConnectionDriver.State {
             }
         }
         core.encoder.bytes.removeAll()
-        core.inTransit = 0
+        core.encoder.bytes.giveBack(above: core.options.largestIdleBuffer)
+        core.taken(0)
         link = nil
         if var buffer = unsent.take() {
             buffer.removeAll()
+            buffer.giveBack(above: core.options.largestIdleBuffer)
             spare = .some(buffer)
         }
         gatherUntil = nil
@@ -460,6 +514,7 @@ extension ConnectionDriver.State {
                 finish(error, driver, &aftermath)
             } else {
                 mode = .recovering
+                lostAt = EventLoop.now()
                 aftermath.startsRecovery = true
             }
         case .restoring:
@@ -494,6 +549,7 @@ extension ConnectionDriver.State {
     /// Lets those go on who wait for the connection.
     mutating func recovered() {
         mode = .open
+        lostAt = nil
         for waiter in waitingForRecovery { core.answer(waiter, .done) }
         waitingForRecovery = []
     }

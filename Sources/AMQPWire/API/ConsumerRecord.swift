@@ -86,6 +86,9 @@ final class ConsumerRecord: @unchecked Sendable {
     /// No more comes.
     var isOver: Bool { ending != nil }
 
+    /// The consumer in words, for events.
+    var description: String { "consumer '\(tag)' of queue '\(queue)'" }
+
     /// What asks the broker for it.
     func request(noWait: Bool) -> AMQPMethod.BasicConsume {
         AMQPMethod.BasicConsume(

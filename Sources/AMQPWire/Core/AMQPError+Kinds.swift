@@ -4,7 +4,8 @@ extension AMQPError {
         enum Kind: String, Hashable, Sendable, CaseIterable {
             case unreachable, tlsFailed, protocolMismatch, loginRefused, virtualHostRefused, negotiationFailed,
                 connectionLost, connectionClosed, channelClosed, closed, malformedInput, unexpectedFrame, timedOut,
-                cancelled, invalidArgument, tooManyChannels, publishRefused, publishReturned, consumerCancelled
+                cancelled, invalidArgument, tooManyChannels, publishRefused, publishReturned, consumerCancelled,
+                unreadableMessage
         }
 
         let kind: Kind
@@ -49,6 +50,10 @@ extension AMQPError {
         public static var publishReturned: Code { Code(.publishReturned) }
         /// The broker ended a consumer, because its queue went away, say.
         public static var consumerCancelled: Code { Code(.consumerCancelled) }
+        /// A message came that is larger than `maxMessageSize`, or whose header is too large or cannot be read. The consumer
+        /// that it was for has ended. It was refused without being put back, so it does not come again: the broker
+        /// dead-letters it where its queue says so, and drops it otherwise.
+        public static var unreadableMessage: Code { Code(.unreadableMessage) }
     }
 
     /// How far a failure reaches.
@@ -121,6 +126,16 @@ extension AMQPError {
         let kind: Kind
 
         private init(_ kind: Kind) { self.kind = kind }
+
+        /// Whether a certificate was refused, by either side.
+        var isOfCertificate: Bool {
+            switch kind {
+            case .unknownAuthority, .wrongName, .expired, .notYetValid, .certificateRefused, .clientCertificateRequired,
+                .clientCertificateRefused:
+                true
+            case .notTLS, .noCommonVersion, .unknownServerName, .handshakeRefused, .other: false
+            }
+        }
 
         /// No trusted authority signed the broker's certificate.
         public static var unknownAuthority: TLSFailure { TLSFailure(.unknownAuthority) }

@@ -63,6 +63,26 @@ extension AMQPError {
         )
     }
 
+    /// What it means that a message cannot be taken: a delivery, or the answer to a get.
+    init(unreadable method: AMQPMethod, _ bodySize: UInt64, _ reason: String, isForgotten: Bool) {
+        let (exchange, routingKey) =
+            switch method {
+            case .basicDeliver(let deliver): (deliver.exchange, deliver.routingKey)
+            case .basicGetOk(let getOk): (getOk.exchange, getOk.routingKey)
+            default: (AMQPText(""), AMQPText(""))
+            }
+        let fate = isForgotten ? "the broker has forgotten it" : "it is refused, which dead-letters or drops it"
+        self.init(
+            .unreadableMessage,
+            scope: .message,
+            stage: .open,
+            "a message for exchange '\(exchange)' with routing key '\(routingKey)' and a body of \(bodySize) bytes cannot be "
+                + "taken: \(reason); \(fate)",
+            remedy: "where such messages are meant to be taken, raise maxMessageSize",
+            method: method.id
+        )
+    }
+
     /// What a publish's outcome means; nil for a confirm.
     init?(_ outcome: ConfirmLedger.Outcome) {
         switch outcome {

@@ -3,7 +3,7 @@
 ///     opening ──open-ok──> open ──close()──> closing ──close-ok──> gone
 ///                            └──close from the broker, answered at once──> gone
 ///
-/// One call is in flight at a time, since brokers answer pipelined calls out of order; the others wait in a queue. A call that
+/// One call is in flight at a time, since brokers answer some pipelined calls out of order; the others wait in a queue. A call that
 /// its caller gave up stays in flight until its reply came, so that the reply cannot be taken for another's; what it brought
 /// is given back: a message, a consumer, an open channel.
 final class ChannelCore: @unchecked Sendable {
@@ -41,7 +41,11 @@ final class ChannelCore: @unchecked Sendable {
     var phase = Phase.opening
     var inFlight: Call?
     var queue = RingBuffer<Call>()
-    var content: ContentAssembler
+    /// Whether calls are sent before the ones before them are answered. For declarations, which brokers answer in order.
+    var isPipelined = false
+    /// The calls that were sent behind the one in flight.
+    var inFlightBehind = RingBuffer<Call>()
+    var content = ContentAssembler()
     /// Present once confirm mode is on.
     var ledger: ConfirmLedger?
     /// What was delivered and is to be acknowledged.
@@ -63,6 +67,11 @@ final class ChannelCore: @unchecked Sendable {
     /// Who waits for all confirms up to a tag.
     var waitingForConfirms: [(through: UInt64, waiter: WaiterID)] = []
 
+    /// Whether the next call may be sent now. A close waits for its turn in any case: no reply is taken behind it.
+    var mayStartNext: Bool {
+        inFlight == nil || (isPipelined && !queue.isEmpty && queue[0].request.id != .channelClose)
+    }
+
     /// Whether the call in flight cancels the consumer with a tag.
     func isCancelling(_ tag: AMQPText) -> Bool {
         if case .basicCancel(let cancel) = inFlight?.request { cancel.consumerTag == tag } else { false }
@@ -73,9 +82,8 @@ final class ChannelCore: @unchecked Sendable {
         if noAck { ackless.insert(tag) } else { ackless.remove(tag) }
     }
 
-    init(number: UInt16, confirmWindow: Int, maxBodySize: Int) {
+    init(number: UInt16, confirmWindow: Int) {
         self.number = number
         self.confirmWindow = min(max(1, confirmWindow), Self.largestWindow)
-        content = ContentAssembler(maxBodySize: maxBodySize)
     }
 }

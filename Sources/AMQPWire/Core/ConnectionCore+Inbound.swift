@@ -57,6 +57,7 @@ extension ConnectionCore {
     }
 
     private mutating func frameReceived(_ raw: AMQPFrameDecoder.RawFrame, now: Moment) throws(AMQPWireError) {
+        if !closedByBroker.isEmpty, isLeftover(raw) { return }
         switch raw.type {
         case nil: protocolHeaderReceived()
         case .heartbeat: break
@@ -69,8 +70,19 @@ extension ConnectionCore {
                 channelMethodReceived(method, raw.channel, now: now)
             }
         case .header: try headerReceived(raw)
-        case .body: bodyReceived(raw)
+        case .body: try bodyReceived(raw)
         }
+    }
+
+    /// Whether a frame was sent on a channel before the broker saw that its close is answered.
+    private func isLeftover(_ raw: AMQPFrameDecoder.RawFrame) -> Bool {
+        guard case .open = phase, closedByBroker[raw.channel] != nil else { return false }
+        guard let channel = channel(raw.channel) else { return true }
+        // Either its number is being opened again, or our close has crossed the broker's.
+        guard raw.type == .method, let number = decoder.methodNumber else { return true }
+        let awaited: Set<AMQPMethodID> =
+            channel.phase == .opening ? [.channelOpenOk, .channelClose] : [.channelClose, .channelCloseOk]
+        return AMQPMethodID(rawValue: number).map { !awaited.contains($0) } ?? true
     }
 
     private mutating func protocolHeaderReceived() {
@@ -95,7 +107,9 @@ extension ConnectionCore {
         switch method {
         case .connectionClose(let close): closeReceived(close)
         case .connectionCloseOk:
-            guard case .closing(let error, _, _) = phase else { return unexpected("connection.close-ok unasked", 503) }
+            guard case .closing(let error, _, _, _) = phase else {
+                return unexpected("connection.close-ok unasked", 503)
+            }
             ended(error)
         case _ where isClosing: break  // What a broker sends before it sees our close is of no use any more.
         case .connectionBlocked(let blocked):
@@ -117,7 +131,10 @@ extension ConnectionCore {
                 let action = try handshake.received(method)
                 phase = .handshaking(handshake, waiter)
                 switch action {
-                case .send(let methods): try send(methods, limits: handshake.limits, now: now)
+                case .send(let methods):
+                    let before = encoder.bytes.count
+                    try send(methods, limits: handshake.limits, now: now)
+                    answerBytes &+= encoder.bytes.count &- before
                 case .opened(let outcome):
                     self.outcome = outcome
                     phase = .open
@@ -135,9 +152,7 @@ extension ConnectionCore {
     private mutating func send(_ methods: [AMQPMethod], limits: AMQPConnectionLimits?, now: Moment) throws(AMQPError) {
         if let limits {
             encoder.maxFrameSize = limits.frameMax
-            // RabbitMQ tolerates frames that are a little too large, and some brokers send them.
-            let (tolerated, isBeyond) = limits.frameMax.addingReportingOverflow(8)
-            decoder.limits.frameSize = limits.frameMax == 0 || isBeyond ? 0 : tolerated
+            decoder.limits = Self.limits(agreed: limits.frameMax, maxBodySize: options.maxBodySize)
             heartbeat = HeartbeatMonitor(seconds: limits.heartbeat ?? 0, now: now)
         }
         for method in methods {
@@ -149,8 +164,28 @@ extension ConnectionCore {
         }
     }
 
+    /// What is taken of a broker with which a frame size was agreed, 0 for none.
+    private static func limits(agreed frameMax: UInt32, maxBodySize: Int) -> AMQPWireLimits {
+        // RabbitMQ tolerates frames that are a little too large, and some brokers send them.
+        let (tolerated, isBeyond) = frameMax.addingReportingOverflow(8)
+        let largest = UInt32(clamping: max(maxBodySize, Int(smallestHeadLimit))).addingReportingOverflow(8)
+        let unlimited = largest.overflow ? .max : largest.partialValue
+        let frameSize = frameMax == 0 || isBeyond ? unlimited : tolerated
+        let headLimit = max(smallestHeadLimit, frameMax)
+        return AMQPWireLimits(
+            frameSize: frameSize,
+            headFrameSize: headLimit,
+            nesting: AMQPWireLimits.deepestNesting,
+            tableSize: Int(headLimit)
+        )
+    }
+
+    /// Bytes of a method or header frame that is taken whatever was agreed. A header that RabbitMQ made longer by
+    /// dead-lettering has some hundred bytes for each queue and reason.
+    private static let smallestHeadLimit: UInt32 = 1 << 20
+
     private mutating func closeReceived(_ close: AMQPMethod.ConnectionClose) {
-        try? encoder.append(AMQPMethod.ConnectionCloseOk(), channel: 0)
+        answering { core in try? core.encoder.append(AMQPMethod.ConnectionCloseOk(), channel: 0) }
         let error = AMQPError(connectionClosed: close, options: options, phase: phase)
         switch phase {
         case .closing: break  // Ours crossed it; its close-ok is still to come.
@@ -170,11 +205,12 @@ extension ConnectionCore {
         guard let channel = channel(number) else {
             return unexpected("\(method.id.name) on channel \(number), which is not open", 504, method: method.id)
         }
+        // The broker's reader and the writer of its channel are two processes: a close may come between any two frames.
+        if case .channelClose(let close) = method { return channelCloseReceived(close, channel) }
         guard !channel.content.isBusy else {
             return unexpected("\(method.id.name) in the middle of a message", 505, method: method.id)
         }
         switch method {
-        case .channelClose(let close): channelCloseReceived(close, channel)
         case .channelCloseOk:
             guard channel.phase == .closing else {
                 return unexpected("channel.close-ok unasked", 503, method: method.id)
@@ -192,11 +228,13 @@ extension ConnectionCore {
             channel.ackless.remove(cancel.consumerTag)
             note(.consumerCancelled(channel: number, tag: cancel.consumerTag))
             if !cancel.noWait {
-                try? encoder.append(AMQPMethod.BasicCancelOk(consumerTag: cancel.consumerTag), channel: number)
+                let cancelOk = AMQPMethod.BasicCancelOk(consumerTag: cancel.consumerTag)
+                answering { core in try? core.encoder.append(cancelOk, channel: number) }
             }
         case .channelFlow(let flow):
             channel.mayFlow = flow.active
-            try? encoder.append(AMQPMethod.ChannelFlowOk(active: flow.active), channel: number)
+            answering { core in try? core.encoder.append(AMQPMethod.ChannelFlowOk(active: flow.active), channel: number)
+            }
             note(.flow(channel: number, active: flow.active))
         // GarageMQ answers a cancel that asked for no answer.
         case .basicCancelOk(let cancelOk) where !channel.isCancelling(cancelOk.consumerTag): break
@@ -209,7 +247,7 @@ extension ConnectionCore {
         guard let call = channel.inFlight, call.request.id.traits.replies.contains(method.id) else {
             return unexpected("\(method.id.name) unasked on channel \(channel.number)", 503, method: method.id)
         }
-        channel.inFlight = nil
+        channel.inFlight = channel.inFlightBehind.popFirst()
         noteReply(method, to: call, channel)
         if let waiter = call.waiter {
             if let message, case .basicGetOk(let getOk) = method {
@@ -224,9 +262,11 @@ extension ConnectionCore {
     }
 
     /// What a reply changes here.
-    private func noteReply(_ reply: AMQPMethod, to call: ChannelCore.Call, _ channel: ChannelCore) {
+    private mutating func noteReply(_ reply: AMQPMethod, to call: ChannelCore.Call, _ channel: ChannelCore) {
         switch (call.request, reply) {
-        case (_, .channelOpenOk): channel.phase = .open
+        case (_, .channelOpenOk):
+            channel.phase = .open
+            closedByBroker[channel.number] = nil
         case (.basicGet(let get), .basicGetOk(let getOk)):
             if !get.noAck { channel.deliveries.arrived(getOk.deliveryTag) }
         // The broker took back what it had sent until here.
@@ -258,8 +298,10 @@ extension ConnectionCore {
     }
 
     private mutating func channelCloseReceived(_ close: AMQPMethod.ChannelClose, _ channel: ChannelCore) {
-        try? encoder.append(AMQPMethod.ChannelCloseOk(), channel: channel.number)
+        answering { core in try? core.encoder.append(AMQPMethod.ChannelCloseOk(), channel: channel.number) }
         let error = AMQPError(channelClosed: close, channel: channel.number)
+        closesByBroker &+= 1
+        closedByBroker[channel.number] = closesByBroker
         if channel.phase == .closing {
             // Ours crossed it; its close-ok is still to come.
             failWaiters(channel, error)
@@ -294,7 +336,27 @@ extension ConnectionCore {
 extension ConnectionCore {
     private mutating func headerReceived(_ raw: AMQPFrameDecoder.RawFrame) throws(AMQPWireError) {
         guard let channel = contentChannel(raw) else { return }
-        guard case .header(let header) = try decoder.header(raw).payload else { return }
+        let frameSize = UInt64(raw.size) &+ raw.cut
+        if channel.phase == .closing, let size = decoder.announcedBodySize {
+            return dropped(channel) { (content) throws(ContentAssembler.Violation) in
+                _ = try content.drop(bodySize: size)
+            }
+        }
+        if raw.cut > 0, let size = decoder.announcedBodySize {
+            let limit = max(decoder.limits.headFrameSize, decoder.limits.frameSize)
+            return unreadable("its header has \(frameSize) bytes, \(limit) are taken", size, channel)
+        }
+        let header: AMQPContentHeader
+        do throws(AMQPWireError) {
+            guard case .header(let decoded) = try decoder.header(raw).payload else { return }
+            header = decoded
+        } catch {
+            guard let size = decoder.announcedBodySize else { throw error }
+            return unreadable("its header cannot be read, \(error.reason)", size, channel)
+        }
+        guard header.bodySize <= UInt64(max(0, options.maxBodySize)) || header.bodySize > UInt64(Int64.max) else {
+            return unreadable("\(options.maxBodySize) bytes are taken", header.bodySize, channel)
+        }
         // Class, weight and body size stand before the flags and properties.
         let result = decoder.withPayload { payload in
             Result { () throws(ContentAssembler.Violation) in
@@ -307,8 +369,20 @@ extension ConnectionCore {
         contentAdvanced(channel, result)
     }
 
-    private mutating func bodyReceived(_ raw: AMQPFrameDecoder.RawFrame) {
+    private mutating func bodyReceived(_ raw: AMQPFrameDecoder.RawFrame) throws(AMQPWireError) {
         guard let channel = contentChannel(raw) else { return }
+        if channel.phase == .closing { channel.content.dropBody() }
+        if raw.cut > 0 {
+            let size = UInt64(raw.size) &+ raw.cut
+            let limit = UInt64(decoder.limits.frameSize)
+            let error = AMQPWireError(.frameTooLarge(size: size, limit: limit), offset: decoder.frameStart)
+            var isDropped = false
+            dropped(channel) { (content) throws(ContentAssembler.Violation) in
+                isDropped = try content.dropped(size &- UInt64(FrameFormat.overhead))
+            }
+            if case .open = phase, !isDropped { throw error }
+            return
+        }
         let result = decoder.withPayload { payload in
             Result { () throws(ContentAssembler.Violation) in try channel.content.bodyReceived(payload) }
         }
@@ -334,8 +408,66 @@ extension ConnectionCore {
         switch result {
         case .success(let content?) where channel.phase != .closing: contentReceived(content, channel)
         case .success: break
-        case .failure(let violation):
-            unexpected("\(violation.reason), on channel \(channel.number)", violation.replyCode)
+        case .failure(let violation): violated(violation, channel)
+        }
+    }
+
+    private mutating func violated(_ violation: ContentAssembler.Violation, _ channel: ChannelCore) {
+        unexpected("\(violation.reason), on channel \(channel.number)", violation.replyCode)
+    }
+
+    /// Takes a frame of content that nobody wants.
+    private mutating func dropped(
+        _ channel: ChannelCore,
+        _ step: (inout ContentAssembler) throws(ContentAssembler.Violation) -> Void
+    ) {
+        do throws(ContentAssembler.Violation) { try step(&channel.content) } catch { violated(error, channel) }
+    }
+
+    /// A message came that cannot be taken. Its body is dropped, and those whom it was for hear of it.
+    private mutating func unreadable(_ reason: String, _ bodySize: UInt64, _ channel: ChannelCore) {
+        let method: AMQPMethod
+        do throws(ContentAssembler.Violation) {
+            method = try channel.content.drop(bodySize: bodySize)
+        } catch {
+            return violated(error, channel)
+        }
+        switch method {
+        case .basicDeliver(let deliver):
+            noteArrival(deliver, channel)
+            let isForgotten = channel.ackless.contains(deliver.consumerTag)
+            let error = AMQPError(unreadable: method, bodySize, reason, isForgotten: isForgotten)
+            note(.unreadable(channel: channel.number, deliver, error))
+        case .basicGetOk(let getOk):
+            guard let call = channel.inFlight, case .basicGet(let get) = call.request else { return }
+            channel.inFlight = nil
+            if !get.noAck {
+                channel.deliveries.arrived(getOk.deliveryTag)
+                // One whose caller has given up goes back, since nobody hears of it. It came and is open, so this cannot fail.
+                let settlement = Settlement.rejected(requeue: call.waiter == nil)
+                _ = try? settle(getOk.deliveryTag, settlement, channel: channel.number)
+            }
+            if let waiter = call.waiter {
+                answer(waiter, .failure(AMQPError(unreadable: method, bodySize, reason, isForgotten: get.noAck)))
+            }
+            startNextCall(channel)
+        case .basicReturn(let method):
+            // Without its content it is told by its route.
+            let empty = UnsafeRawBufferPointer(start: nil, count: 0)
+            let digest = method.exchange.withOctets { exchange in
+                method.routingKey.withOctets { routingKey in
+                    ContentDigest(exchange: exchange, routingKey: routingKey, properties: empty, body: empty)
+                }
+            }
+            returned(method, AMQPMessage(body: []), digest, channel)
+        default: break  // No other method has content.
+        }
+    }
+
+    /// A delivery came, which is to be settled unless its consumer wants no acknowledgements.
+    private mutating func noteArrival(_ deliver: AMQPMethod.BasicDeliver, _ channel: ChannelCore) {
+        if channel.ackless.isEmpty || !channel.ackless.contains(deliver.consumerTag) {
+            channel.deliveries.arrived(deliver.deliveryTag)
         }
     }
 
@@ -343,30 +475,37 @@ extension ConnectionCore {
         switch content.method {
         case .basicDeliver(let deliver):
             statistics.messagesReceived &+= 1
-            if channel.ackless.isEmpty || !channel.ackless.contains(deliver.consumerTag) {
-                channel.deliveries.arrived(deliver.deliveryTag)
-            }
+            noteArrival(deliver, channel)
             note(.delivered(channel: channel.number, deliver, content.message))
-        case .basicReturn(let method):
-            statistics.publishesReturned &+= 1
-            let reason = ConfirmLedger.ReturnReason(
-                replyCode: method.replyCode,
-                replyText: method.replyText.string,
-                exchange: method.exchange.string,
-                routingKey: method.routingKey.string
-            )
-            if let digest = content.digest, channel.ledger?.returned(reason, digest: digest) == true { return }
-            let returned = AMQPReturnedMessage(
-                replyCode: reason.replyCode,
-                replyText: reason.replyText,
-                exchange: reason.exchange,
-                routingKey: reason.routingKey,
-                message: content.message
-            )
-            note(.returned(channel: channel.number, returned))
+        case .basicReturn(let method): returned(method, content.message, content.digest, channel)
         default:
             replied(content.method, content.message, channel)
         }
+    }
+
+    /// A message came back for want of a queue.
+    private mutating func returned(
+        _ method: AMQPMethod.BasicReturn,
+        _ message: AMQPMessage,
+        _ digest: ContentDigest?,
+        _ channel: ChannelCore
+    ) {
+        statistics.publishesReturned &+= 1
+        let reason = ConfirmLedger.ReturnReason(
+            replyCode: method.replyCode,
+            replyText: method.replyText.string,
+            exchange: method.exchange.string,
+            routingKey: method.routingKey.string
+        )
+        if let digest, channel.ledger?.returned(reason, digest: digest) == true { return }
+        let returned = AMQPReturnedMessage(
+            replyCode: reason.replyCode,
+            replyText: reason.replyText,
+            exchange: reason.exchange,
+            routingKey: reason.routingKey,
+            message: message
+        )
+        note(.returned(channel: channel.number, returned))
     }
 
     private mutating func settled(_ channel: ChannelCore, _ tag: UInt64, multiple: Bool, refused: Bool) {

@@ -11,7 +11,7 @@ extension ConnectionCore {
         switch phase {
         case .open: nil
         case .handshaking: AMQPError(.connectionLost, "the connection is not open yet", delivery: .notSent)
-        case .closing(let error, _, _), .closed(let error): error.with(delivery: .notSent)
+        case .closing(let error, _, _, _), .closed(let error): error.with(delivery: .notSent)
         }
     }
 
@@ -30,21 +30,30 @@ extension ConnectionCore {
         deadline: Moment?
     ) throws(AMQPError) -> (number: UInt16, waiter: WaiterID) {
         if let obstacle { throw obstacle }
-        let most = outcome?.limits.channelMax ?? 1
-        let number: UInt16
-        if let free = channels.indices.dropFirst().first(where: { channels[$0] == nil }) {
-            number = UInt16(free)
-        } else {
-            if channels.isEmpty { channels.append(nil) }
-            guard channels.count <= Int(most), let next = UInt16(exactly: channels.count) else {
-                throw AMQPError(.tooManyChannels, "all \(most) channels that the broker allows are in use")
-            }
-            channels.append(nil)
-            number = next
-        }
-        let channel = ChannelCore(number: number, confirmWindow: confirmWindow, maxBodySize: options.maxBodySize)
+        let number = try freeNumber()
+        let channel = ChannelCore(number: number, confirmWindow: confirmWindow)
         channels[Int(number)] = channel
         return (number, try call(.channelOpen(.init()), channel: number, deadline: deadline))
+    }
+
+    /// A number for a channel. One that the broker closed comes last: RabbitMQ 3.10 goes on sending deliveries of the old
+    /// channel even behind the open-ok of the new one.
+    private mutating func freeNumber() throws(AMQPError) -> UInt16 {
+        let most = outcome?.limits.channelMax ?? 1
+        if channels.isEmpty { channels.append(nil) }
+        let free = channels.indices.dropFirst().first { index in
+            channels[index] == nil && (closedByBroker.isEmpty || closedByBroker[UInt16(index)] == nil)
+        }
+        if let free { return UInt16(free) }
+        if channels.count <= Int(most), let next = UInt16(exactly: channels.count) {
+            channels.append(nil)
+            return next
+        }
+        let oldest = closedByBroker.filter { channel($0.key) == nil }.min { $0.value < $1.value }
+        guard let oldest else {
+            throw AMQPError(.tooManyChannels, "all \(most) channels that the broker allows are in use")
+        }
+        return oldest.key
     }
 
     /// Sends a method whose reply the waiter hears, as soon as the calls before it have theirs.
@@ -65,14 +74,17 @@ extension ConnectionCore {
     /// Sends the next call of a channel if none is in flight.
     mutating func startNextCall(_ channel: ChannelCore) {
         guard obstacle == nil else { return }
-        while channel.inFlight == nil, let call = channel.queue.popFirst() {
+        while channel.mayStartNext, let call = channel.queue.popFirst() {
             do throws(AMQPWireError) {
-                // In flight before its bytes can leave.
-                if call.hasReply { channel.inFlight = call }
                 try append(call.request, channel)
-                if !call.hasReply, let waiter = call.waiter { answer(waiter, .done) }
+                if !call.hasReply {
+                    if let waiter = call.waiter { answer(waiter, .done) }
+                } else if channel.inFlight == nil {
+                    channel.inFlight = call
+                } else {
+                    channel.inFlightBehind.append(call)
+                }
             } catch {
-                channel.inFlight = nil
                 let failure = AMQPError(invalid: error, call.request.id)
                 if let waiter = call.waiter { answer(waiter, .failure(failure)) }
             }
@@ -123,13 +135,15 @@ extension ConnectionCore {
         startNextCall(channel)
     }
 
-    /// Closes the connection. The waiter hears when it is over, in any case; more than one may wait for it.
+    /// Closes the connection, behind everything that was to be sent. The waiter hears when it is over, in any case; more than
+    /// one may wait for it.
     mutating func close(_ reason: AMQPError, now: Moment) throws(AMQPError) -> WaiterID {
         if case .closing = phase { return waiters.add(.closing, deadline: nil) }
         if let obstacle { throw obstacle }
         let waiter = waiters.add(.closing, deadline: nil)
         try? encoder.append(AMQPMethod.ConnectionClose(replyCode: 200, replyText: "Goodbye"), channel: 0)
-        phase = .closing(reason, waiter, until: now.advanced(by: options.closeTimeout))
+        let (until, latest) = (now.advanced(by: options.closeTimeout), now.advanced(by: options.longestClose))
+        phase = .closing(reason, waiter, until: min(until, latest), latest: latest)
         for other in waiters.all(where: { $0 != .closing && $0.endsWithConnection }) {
             guard let role = waiters.remove(other) else { continue }
             note(.answered(other, .failure(reason.meaning(for: role))))

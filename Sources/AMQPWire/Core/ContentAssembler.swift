@@ -1,9 +1,11 @@
 /// Puts the method, header and body frames of one channel's incoming content together.
 ///
 ///     idle ──method with content──> awaiting header ──header──> awaiting body ──last body frame──> idle, content complete
-///                                                     └─ body size 0: complete at once
+///                                          │             └─ body size 0: complete at once
+///                                          └──``drop(bodySize:)``──> dropping ──last body frame──> idle
 ///
-/// A message is never larger than `maxBodySize`; memory grows with the octets that come. Knows nothing of what a content is for.
+/// Memory grows with the bytes that come. How large a message may be is for its owner to decide, at the header. Knows nothing
+/// of what a content is for.
 struct ContentAssembler {
     /// Content that is complete.
     struct Content {
@@ -23,6 +25,8 @@ struct ContentAssembler {
         case idle
         case awaitingHeader(AMQPMethod)
         case awaitingBody(Partial)
+        /// So many bytes of a message that nobody wants are still to come.
+        case dropping(missing: UInt64)
     }
 
     private struct Partial {
@@ -34,11 +38,6 @@ struct ContentAssembler {
     }
 
     private var state = State.idle
-    private let maxBodySize: Int
-
-    init(maxBodySize: Int) {
-        self.maxBodySize = maxBodySize
-    }
 
     /// Whether content is under way, so that no method may come on the channel.
     var isBusy: Bool {
@@ -58,8 +57,8 @@ struct ContentAssembler {
         guard case .awaitingHeader(let method) = state else {
             throw Violation(replyCode: 505, reason: "a content header where none is due")
         }
-        guard let size = Int(exactly: header.bodySize), size <= maxBodySize else {
-            throw Violation(replyCode: 501, reason: "a body of \(header.bodySize) octets, \(maxBodySize) are allowed")
+        guard let size = Int(exactly: header.bodySize) else {
+            throw Violation(replyCode: 501, reason: "a body of \(header.bodySize) bytes")
         }
         // Only a returned message has to be told from others like it.
         let raw: [UInt8] = if case .basicReturn = method { Array(rawProperties) } else { [] }
@@ -69,8 +68,31 @@ struct ContentAssembler {
         return nil
     }
 
+    /// A header came of a message that is not to be kept. Returns the method that came before it.
+    mutating func drop(bodySize: UInt64) throws(Violation) -> AMQPMethod {
+        guard case .awaitingHeader(let method) = state else {
+            throw Violation(replyCode: 505, reason: "a content header where none is due")
+        }
+        state = bodySize == 0 ? .idle : .dropping(missing: bodySize)
+        return method
+    }
+
+    /// The message under way, if there is one, is not to be kept.
+    mutating func dropBody() {
+        if case .awaitingBody(let partial) = state { state = .dropping(missing: UInt64(partial.missing)) }
+    }
+
+    /// A body frame of `count` bytes came. True if it belongs to a message that is not kept.
+    mutating func dropped(_ count: UInt64) throws(Violation) -> Bool {
+        guard case .dropping(let missing) = state else { return false }
+        guard count <= missing else { throw Violation(replyCode: 501, reason: "a body longer than its header says") }
+        state = count == missing ? .idle : .dropping(missing: missing &- count)
+        return true
+    }
+
     /// A body frame came.
     mutating func bodyReceived(_ octets: UnsafeRawBufferPointer) throws(Violation) -> Content? {
+        if try dropped(UInt64(octets.count)) { return nil }
         guard case .awaitingBody(var partial) = state else {
             throw Violation(replyCode: 505, reason: "a body frame where none is due")
         }

@@ -6,6 +6,8 @@ enum CoreEvent: Sendable {
     case opened(Handshake.Outcome)
     /// A message for a consumer.
     indirect case delivered(channel: UInt16, AMQPMethod.BasicDeliver, AMQPMessage)
+    /// A message for a consumer cannot be taken; it is still to be settled, unless it came without acknowledgements.
+    indirect case unreadable(channel: UInt16, AMQPMethod.BasicDeliver, AMQPError)
     /// A message came back for which no publish was found: it was published without confirms, or not by this client's calls.
     indirect case returned(channel: UInt16, AMQPReturnedMessage)
     /// The broker ended a consumer.

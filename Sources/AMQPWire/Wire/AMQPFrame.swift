@@ -79,6 +79,8 @@ enum FrameFormat {
     static let headerSize = 7
     /// The octets around a payload.
     static let overhead = 8
+    /// Class, weight and body size, at the start of a content header's payload.
+    static let contentStart = 12
     /// The octet after a payload.
     static let end: UInt8 = 0xCE
 }

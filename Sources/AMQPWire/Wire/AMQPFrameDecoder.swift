@@ -11,6 +11,11 @@ public struct AMQPFrameDecoder: ~Copyable, Sendable {
     /// Octets of the stream before the first one in `bytes`.
     private var offset: UInt64 = 0
     private var failure: AMQPWireError?
+    /// Bytes of a frame that was cut short which are still to come, and to be dropped.
+    private var skipping: UInt64 = 0
+    /// Whether header and body frames above the limits are returned by ``nextRaw()`` without their contents, instead of
+    /// ending the stream.
+    var cutsContent = false
 
     /// A decoder at the start of a stream.
     public init(limits: AMQPWireLimits = AMQPWireLimits()) {
@@ -53,6 +58,12 @@ public struct AMQPFrameDecoder: ~Copyable, Sendable {
             return payloadSize + UInt64(FrameFormat.overhead)
         }
     }
+
+    /// Where in the stream the frame returned last begins.
+    var frameStart: UInt64 { offset }
+
+    /// Bytes of a buffer that is kept while it is empty.
+    private static let largestIdleBuffer = 512 << 10
 
     /// Octets of memory taken for what was received.
     var capacity: Int { bytes.capacity }
@@ -97,13 +108,26 @@ extension AMQPFrameDecoder {
     struct RawFrame {
         var type: FrameType?
         var channel: UInt16
+        /// Bytes of it that are held.
         var size: Int
+        /// Bytes of its payload that are not held, since it is above the limits: all but the first 12 of a header. The
+        /// end mark is counted.
+        var cut: UInt64 = 0
     }
 
     /// Steps to the next frame and checks its outside, or says nil until more octets come.
     mutating func nextRaw() throws(AMQPWireError) -> RawFrame? {
         dropCurrent()
         if let failure { throw failure }
+        if skipping > 0 {
+            let count = min(bytes.count, Int(clamping: skipping))
+            bytes.removeFirst(count)
+            offset &+= UInt64(truncatingIfNeeded: count)
+            skipping &-= UInt64(truncatingIfNeeded: count)
+            if skipping > 0 { return nil }
+        }
+        // One large frame leaves a large buffer behind.
+        if bytes.isEmpty { bytes.giveBack(above: max(Self.largestIdleBuffer, 2 * Int(min(limits.frameSize, 4 << 20)))) }
         current = try remembering { (decoder) throws(AMQPWireError) in try decoder.frameAtFront() }
         return current
     }
@@ -112,7 +136,8 @@ extension AMQPFrameDecoder {
     func withPayload<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
         bytes.withUnsafeBytes { held in
             guard let current, current.type != nil else { return body(UnsafeRawBufferPointer(start: nil, count: 0)) }
-            return body(UnsafeRawBufferPointer(rebasing: held[FrameFormat.headerSize..<current.size &- 1]))
+            let end = current.cut > 0 ? current.size : current.size &- 1
+            return body(UnsafeRawBufferPointer(rebasing: held[FrameFormat.headerSize..<end]))
         }
     }
 
@@ -127,10 +152,11 @@ extension AMQPFrameDecoder {
     }
 
     private mutating func dropCurrent() {
-        guard let size = current?.size else { return }
-        bytes.removeFirst(size)
-        offset &+= UInt64(truncatingIfNeeded: size)
-        current = nil
+        guard let current else { return }
+        bytes.removeFirst(current.size)
+        offset &+= UInt64(truncatingIfNeeded: current.size)
+        skipping = current.cut
+        self.current = nil
     }
 
     /// Keeps the error that `step` throws, so that every later call throws it too.
@@ -159,8 +185,15 @@ extension AMQPFrameDecoder {
             let channel = UInt16(bigEndian: held.loadUnaligned(fromByteOffset: 1, as: UInt16.self))
             let payloadSize = UInt32(bigEndian: held.loadUnaligned(fromByteOffset: 3, as: UInt32.self))
             let size = UInt64(payloadSize) + UInt64(FrameFormat.overhead)
-            guard limits.frameSize == 0 || size <= UInt64(limits.frameSize) else {
-                throw AMQPWireError(.frameTooLarge(size: size, limit: UInt64(limits.frameSize)), offset: offset)
+            let limit = limits.size(of: type)
+            guard size <= limit else {
+                guard cutsContent, type == .header || type == .body else {
+                    throw AMQPWireError(.frameTooLarge(size: size, limit: limit), offset: offset)
+                }
+                let start = FrameFormat.headerSize &+ (type == .header ? FrameFormat.contentStart : 0)
+                if held.count < start { return nil }
+                // Above the limit, so larger than its start.
+                return RawFrame(type: type, channel: channel, size: start, cut: size &- UInt64(start))
             }
             if type == .heartbeat {
                 guard payloadSize == 0 else {
@@ -201,6 +234,25 @@ extension AMQPFrameDecoder {
     func method(_ raw: RawFrame) throws(AMQPWireError) -> AMQPFrame {
         let (method, notes) = try decode { (decoder) throws(AMQPWireError) in try Self.method(&decoder) }
         return frame(raw, .method(method), notes: notes)
+    }
+
+    /// The body size that the header frame returned last announces, read without the properties; nil where it is no header
+    /// of content.
+    var announcedBodySize: UInt64? {
+        withPayload { payload in
+            guard payload.count >= FrameFormat.contentStart else { return nil }
+            let classID = UInt16(bigEndian: payload.loadUnaligned(as: UInt16.self))
+            guard classID == AMQPContentHeader.classID else { return nil }
+            return UInt64(bigEndian: payload.loadUnaligned(fromByteOffset: 4, as: UInt64.self))
+        }
+    }
+
+    /// The number of the method whose frame was returned last, class and method, whether it is known or not.
+    var methodNumber: UInt32? {
+        withPayload { payload in
+            guard payload.count >= 4 else { return nil }
+            return UInt32(bigEndian: payload.loadUnaligned(as: UInt32.self))
+        }
     }
 
     /// Decodes the header frame `raw`, the one returned last.
@@ -246,5 +298,16 @@ extension AMQPFrameDecoder {
         var header = AMQPContentHeader(bodySize: 0)
         try header.fields(&coder)
         return header
+    }
+}
+
+extension AMQPWireLimits {
+    /// Bytes that a whole frame of a type may have.
+    fileprivate func size(of type: FrameType) -> UInt64 {
+        if frameSize == 0 { return .max }
+        return switch type {
+        case .method, .header: UInt64(max(frameSize, headFrameSize))
+        case .body, .heartbeat: UInt64(frameSize)
+        }
     }
 }

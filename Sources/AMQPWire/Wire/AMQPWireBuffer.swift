@@ -1,7 +1,7 @@
 /// A queue of octets in one block of memory: written at its end, read and dropped at its front.
 ///
-/// Owns its memory and reuses it; it grows when it must and never shrinks, so steady traffic allocates nothing. It is the
-/// only place in `Wire/` that handles memory by address, apart from ``WireReader``, which only reads.
+/// Owns its memory and reuses it; it grows when it must and shrinks when it is told to, so steady traffic allocates nothing. It
+/// is the only place in `Wire/` that handles memory by address, apart from ``WireReader``, which only reads.
 /// Knows nothing of frames.
 public struct AMQPWireBuffer: ~Copyable, @unchecked Sendable {
     // Unchecked: the memory belongs to this one value, and a noncopyable value is in one place at a time.
@@ -59,6 +59,14 @@ public struct AMQPWireBuffer: ~Copyable, @unchecked Sendable {
     public mutating func removeAll() {
         head = 0
         tail = 0
+    }
+
+    /// Gives the memory of an empty buffer back, where it is more than `limit` bytes.
+    public mutating func giveBack(above limit: Int) {
+        guard isEmpty, capacity > max(0, limit) else { return }
+        memory.deallocate()
+        memory = .allocate(byteCount: 0, alignment: 16)
+        capacity = 0
     }
 
     /// Makes room for `count` more octets at the end.

@@ -106,26 +106,77 @@ struct ClosingTests {
         try await eventually { endedByClient.withLock { $0 } }
     }
 
-    @Test("closing in a task that is cancelled cuts the connection at once")
-    func closeCancelled() async throws {
+    /// A peer that takes publishes slowly, says how many came before connection.close, and answers that.
+    private static func countingPeer() throws -> (ScriptedPeer, counts: AsyncStream<Int>) {
+        let (counts, continuation) = AsyncStream.makeStream(of: Int.self)
         let peer = try ScriptedPeer { peer in
             try peer.shakeHands()
+            try peer.openChannel()
+            var count = 0
+            while case let frame = try peer.frame(), frame.methodID != .connectionClose {
+                if frame.methodID == .basicPublish { count += 1 }
+                // A moment for the other side to do something rash.
+                if count % 100 == 0 { usleep(1_000) }
+            }
+            continuation.yield(count)
+            try peer.write(.connectionCloseOk(.init()), channel: 0)
             peer.waitForEnd()
         }
+        return (peer, counts)
+    }
+
+    @Test("closing in a task that is cancelled sends what was accepted, and waits for the answer")
+    func closeCancelled() async throws {
+        let (peer, counts) = try Self.countingPeer()
         let connection = try await AMQPConnection.connect(peer.configuration)
-        let task = Task { await connection.close() }
-        try await eventually { connection.driver.waiterCount == 1 }
-        // Nothing else ends it within the test's time limit.
-        connection.driver.state.withLock { state in
-            guard case .closing(let reason, let waiter, _) = state.core.phase else { return }
-            let later = EventLoop.now().advanced(by: .seconds(3_600))
-            state.core.phase = .closing(reason, waiter, until: later)
+        let channel = try await connection.openChannel()
+        let body = [UInt8](repeating: 1, count: 1_000)
+        let task = Task {
+            for _ in 0..<900 { try await channel.send(body, routingKey: "q") }
+            withUnsafeCurrentTask { $0?.cancel() }
+            await connection.close()
         }
-        task.cancel()
-        await task.value
+        try await task.value
+        // Told only by close-ok: nobody else waits.
         #expect(connection.leftovers == 0)
         let link = connection.driver.state.withLock { $0.link == nil }
         #expect(link)
+        var iterator = counts.makeAsyncIterator()
+        #expect(await iterator.next() == 900)
+    }
+
+    @Test("letting go of the connection and its channels sends what was accepted, in the background")
+    func letGo() async throws {
+        let (peer, counts) = try Self.countingPeer()
+        func sendAndLetGo() async throws {
+            let channel = try await AMQPConnection.connect(peer.configuration).openChannel()
+            let body = [UInt8](repeating: 1, count: 1_000)
+            for _ in 0..<900 { try await channel.send(body, routingKey: "q") }
+        }
+        try await sendAndLetGo()
+        var iterator = counts.makeAsyncIterator()
+        #expect(await iterator.next() == 900)
+    }
+
+    @Test("closing gives up a broker that takes nothing, however much is waiting, and one that never answers")
+    func closeStalled() async throws {
+        for sent in [0, 200] {
+            let peer = try ScriptedPeer { peer in
+                try peer.shakeHands()
+                try peer.openChannel()
+                peer.waitForEnd()
+            }
+            var configuration = peer.configuration
+            configuration.highWaterMark = 64 << 20
+            let connection = try await AMQPConnection.connect(configuration)
+            let channel = try await connection.openChannel()
+            let body = [UInt8](repeating: 1, count: 100_000)
+            for _ in 0..<sent { try await channel.send(body, routingKey: "q") }
+            await connection.close()
+            #expect(connection.leftovers == 0)
+            let link = connection.driver.state.withLock { $0.link == nil }
+            #expect(link)
+        }
     }
 
     @Test("a connection that ends as it opens is not handed out as open")

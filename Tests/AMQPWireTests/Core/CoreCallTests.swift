@@ -244,11 +244,14 @@ struct ChannelCloseTests {
 
     @Test("frees its number at once")
     func numberIsFree() throws {
-        let rig = try CoreRig.withChannel()
+        let rig = CoreRig()
+        rig.open(channelMax: 3)
+        try rig.openChannel()
         try rig.openChannel()
         rig.receive(.channelClose, 1, [404, "gone"])
-        #expect(try rig.openChannel() == 1)
+        // Others first: the broker may go on sending on the old one.
         #expect(try rig.openChannel() == 3)
+        #expect(try rig.openChannel() == 1)
         rig.finish()
     }
 
@@ -308,7 +311,7 @@ struct ChannelCloseTests {
         rig.receive(.channelCloseOk, 1)
         #expect(rig.isDone(closing))
         #expect(rig.end == nil)
-        #expect(try rig.openChannel() == 1)
+        #expect(try rig.openChannel() == 2)
         rig.finish()
     }
 
@@ -363,7 +366,7 @@ struct ChannelCloseTests {
         rig.open(channelMax: 0)
         rig.core.channels = Array(repeating: nil, count: 65_535)
         for number in 1..<65_535 {
-            rig.core.channels[number] = ChannelCore(number: UInt16(number), confirmWindow: 1, maxBodySize: 0)
+            rig.core.channels[number] = ChannelCore(number: UInt16(number), confirmWindow: 1)
         }
         #expect(try rig.openChannel() == 65_535)
         let error = #expect(throws: AMQPError.self) { try rig.openChannel() }

@@ -36,6 +36,12 @@ struct ReactionTableTests {
         case beforeBody
         /// On a channel whose close is sent.
         case closingChannel
+        /// On a channel that the broker closed.
+        case closedByBroker
+        /// On a channel that the broker closed and whose number is being opened again.
+        case reopening
+        /// On a channel that the broker closed while its own close was on its way.
+        case crossing
         /// On channel 0, with connection.close sent.
         case closing
         /// On channel 1, with connection.close sent.
@@ -97,6 +103,18 @@ struct ReactionTableTests {
             _ = try rig.call(.queueDeclare(.init()))
             rig.receive(.queueDeclareOk, 1)
             _ = try rig.closeChannel()
+            return (rig, 1)
+        case .closedByBroker, .reopening:
+            rig.open(channelMax: 1)
+            try rig.openChannel()
+            rig.receive(.channelClose, 1, [406, "PRECONDITION_FAILED"])
+            if place == .reopening { _ = rig.watch(try rig.core.openChannel(confirmWindow: 1, deadline: nil).waiter) }
+            return (rig, 1)
+        case .crossing:
+            rig.open()
+            try rig.openChannel()
+            _ = try rig.closeChannel()
+            rig.receive(.channelClose, 1, [406, "PRECONDITION_FAILED"])
             return (rig, 1)
         case .closing, .closingOnChannel:
             rig.open()
@@ -172,69 +190,69 @@ struct ReactionTableTests {
     }
 
     static let expected = """
-        connection.start             a c c 3 - 4 3 3 - 3 5 5 . . . c .
-        connection.start-ok          c c c 3 - 4 3 3 - 3 5 5 . . . c .
-        connection.secure            c a c 3 - 4 3 3 - 3 5 5 . . . c .
-        connection.secure-ok         c c c 3 - 4 3 3 - 3 5 5 . . . c .
-        connection.tune              c a c 3 - 4 3 3 - 3 5 5 . . . c .
-        connection.tune-ok           c c c 3 - 4 3 3 - 3 5 5 . . . c .
-        connection.open              c c c 3 - 4 3 3 - 3 5 5 . . . c .
-        connection.open-ok           c c a 3 - 4 3 3 - 3 5 5 . . . c .
-        connection.close             c c c c - 4 3 3 - 3 5 5 . a . c .
-        connection.close-ok          c c c 3 - 4 3 3 - 3 5 5 . c . c .
-        connection.blocked           a a a a - 4 3 3 - 3 5 5 . . . c .
-        connection.unblocked         a a a a - 4 3 3 - 3 5 5 . . . c .
-        connection.update-secret     c c c 3 - 4 3 3 - 3 5 5 . . . c .
-        connection.update-secret-ok  c c c 3 a 4 3 3 - 3 5 5 . . . c .
-        channel.open                 c c c 3 - 4 3 3 - 3 5 5 . . . c .
-        channel.open-ok              c c c 3 - 4 a 3 - 3 5 5 . . . c .
-        channel.flow                 c c c 3 - 4 3 a - a 5 5 . . . c .
-        channel.flow-ok              c c c 3 - 4 3 3 a 3 5 5 . . . c .
-        channel.close                c c c 3 - 4 a a - a 5 5 a . . c .
-        channel.close-ok             c c c 3 - 4 3 3 - 3 5 5 a . . c .
-        exchange.declare             c c c 3 - 4 3 3 - 3 5 5 . . . c .
-        exchange.declare-ok          c c c 3 - 4 3 3 a 3 5 5 . . . c .
-        exchange.delete              c c c 3 - 4 3 3 - 3 5 5 . . . c .
-        exchange.delete-ok           c c c 3 - 4 3 3 a 3 5 5 . . . c .
-        exchange.bind                c c c 3 - 4 3 3 - 3 5 5 . . . c .
-        exchange.bind-ok             c c c 3 - 4 3 3 a 3 5 5 . . . c .
-        exchange.unbind              c c c 3 - 4 3 3 - 3 5 5 . . . c .
-        exchange.unbind-ok           c c c 3 - 4 3 3 a 3 5 5 . . . c .
-        queue.declare                c c c 3 - 4 3 3 - 3 5 5 . . . c .
-        queue.declare-ok             c c c 3 - 4 3 3 a 3 5 5 . . . c .
-        queue.bind                   c c c 3 - 4 3 3 - 3 5 5 . . . c .
-        queue.bind-ok                c c c 3 - 4 3 3 a 3 5 5 . . . c .
-        queue.unbind                 c c c 3 - 4 3 3 - 3 5 5 . . . c .
-        queue.unbind-ok              c c c 3 - 4 3 3 a 3 5 5 . . . c .
-        queue.purge                  c c c 3 - 4 3 3 - 3 5 5 . . . c .
-        queue.purge-ok               c c c 3 - 4 3 3 a 3 5 5 . . . c .
-        queue.delete                 c c c 3 - 4 3 3 - 3 5 5 . . . c .
-        queue.delete-ok              c c c 3 - 4 3 3 a 3 5 5 . . . c .
-        basic.qos                    c c c 3 - 4 3 3 - 3 5 5 . . . c .
-        basic.qos-ok                 c c c 3 - 4 3 3 a 3 5 5 . . . c .
-        basic.consume                c c c 3 - 4 3 3 - 3 5 5 . . . c .
-        basic.consume-ok             c c c 3 - 4 3 3 a 3 5 5 . . . c .
-        basic.cancel                 c c c 3 - 4 3 a - a 5 5 . . . c .
-        basic.cancel-ok              c c c 3 - 4 3 . a . 5 5 . . . c .
-        basic.publish                c c c 3 - 4 3 3 - 3 5 5 a . . c .
-        basic.return                 c c c 3 - 4 3 a - a 5 5 a . . c .
-        basic.deliver                c c c 3 - 4 3 a - a 5 5 a . . c .
-        basic.get                    c c c 3 - 4 3 3 - 3 5 5 . . . c .
-        basic.get-ok                 c c c 3 - 4 3 3 a 3 5 5 a . . c .
-        basic.get-empty              c c c 3 - 4 3 3 a 3 5 5 . . . c .
-        basic.ack                    c c c 3 - 4 3 3 - a 5 5 . . . c .
-        basic.reject                 c c c 3 - 4 3 3 - 3 5 5 . . . c .
-        basic.recover-async          c c c 3 - 4 3 3 - 3 5 5 . . . c .
-        basic.recover                c c c 3 - 4 3 3 - 3 5 5 . . . c .
-        basic.recover-ok             c c c 3 - 4 3 3 a 3 5 5 . . . c .
-        basic.nack                   c c c 3 - 4 3 3 - a 5 5 . . . c .
-        tx.select                    c c c 3 - 4 3 3 - 3 5 5 . . . c .
-        tx.select-ok                 c c c 3 - 4 3 3 a 3 5 5 . . . c .
-        tx.commit                    c c c 3 - 4 3 3 - 3 5 5 . . . c .
-        tx.commit-ok                 c c c 3 - 4 3 3 a 3 5 5 . . . c .
-        tx.rollback                  c c c 3 - 4 3 3 - 3 5 5 . . . c .
-        tx.rollback-ok               c c c 3 - 4 3 3 a 3 5 5 . . . c .
-        confirm.select               c c c 3 - 4 3 3 - 3 5 5 . . . c .
-        confirm.select-ok            c c c 3 - 4 3 3 a 3 5 5 . . . c .
+        connection.start             a c c 3 - 4 3 3 - 3 5 5 . . . . . . c .
+        connection.start-ok          c c c 3 - 4 3 3 - 3 5 5 . . . . . . c .
+        connection.secure            c a c 3 - 4 3 3 - 3 5 5 . . . . . . c .
+        connection.secure-ok         c c c 3 - 4 3 3 - 3 5 5 . . . . . . c .
+        connection.tune              c a c 3 - 4 3 3 - 3 5 5 . . . . . . c .
+        connection.tune-ok           c c c 3 - 4 3 3 - 3 5 5 . . . . . . c .
+        connection.open              c c c 3 - 4 3 3 - 3 5 5 . . . . . . c .
+        connection.open-ok           c c a 3 - 4 3 3 - 3 5 5 . . . . . . c .
+        connection.close             c c c c - 4 3 3 - 3 5 5 . . . . a . c .
+        connection.close-ok          c c c 3 - 4 3 3 - 3 5 5 . . . . c . c .
+        connection.blocked           a a a a - 4 3 3 - 3 5 5 . . . . . . c .
+        connection.unblocked         a a a a - 4 3 3 - 3 5 5 . . . . . . c .
+        connection.update-secret     c c c 3 - 4 3 3 - 3 5 5 . . . . . . c .
+        connection.update-secret-ok  c c c 3 a 4 3 3 - 3 5 5 . . . . . . c .
+        channel.open                 c c c 3 - 4 3 3 - 3 5 5 . . . . . . c .
+        channel.open-ok              c c c 3 - 4 a 3 - 3 5 5 . . a . . . c .
+        channel.flow                 c c c 3 - 4 3 a - a 5 5 . . . . . . c .
+        channel.flow-ok              c c c 3 - 4 3 3 a 3 5 5 . . . . . . c .
+        channel.close                c c c 3 - 4 a a - a a a a . a a . . c .
+        channel.close-ok             c c c 3 - 4 3 3 - 3 5 5 a . . a . . c .
+        exchange.declare             c c c 3 - 4 3 3 - 3 5 5 . . . . . . c .
+        exchange.declare-ok          c c c 3 - 4 3 3 a 3 5 5 . . . . . . c .
+        exchange.delete              c c c 3 - 4 3 3 - 3 5 5 . . . . . . c .
+        exchange.delete-ok           c c c 3 - 4 3 3 a 3 5 5 . . . . . . c .
+        exchange.bind                c c c 3 - 4 3 3 - 3 5 5 . . . . . . c .
+        exchange.bind-ok             c c c 3 - 4 3 3 a 3 5 5 . . . . . . c .
+        exchange.unbind              c c c 3 - 4 3 3 - 3 5 5 . . . . . . c .
+        exchange.unbind-ok           c c c 3 - 4 3 3 a 3 5 5 . . . . . . c .
+        queue.declare                c c c 3 - 4 3 3 - 3 5 5 . . . . . . c .
+        queue.declare-ok             c c c 3 - 4 3 3 a 3 5 5 . . . . . . c .
+        queue.bind                   c c c 3 - 4 3 3 - 3 5 5 . . . . . . c .
+        queue.bind-ok                c c c 3 - 4 3 3 a 3 5 5 . . . . . . c .
+        queue.unbind                 c c c 3 - 4 3 3 - 3 5 5 . . . . . . c .
+        queue.unbind-ok              c c c 3 - 4 3 3 a 3 5 5 . . . . . . c .
+        queue.purge                  c c c 3 - 4 3 3 - 3 5 5 . . . . . . c .
+        queue.purge-ok               c c c 3 - 4 3 3 a 3 5 5 . . . . . . c .
+        queue.delete                 c c c 3 - 4 3 3 - 3 5 5 . . . . . . c .
+        queue.delete-ok              c c c 3 - 4 3 3 a 3 5 5 . . . . . . c .
+        basic.qos                    c c c 3 - 4 3 3 - 3 5 5 . . . . . . c .
+        basic.qos-ok                 c c c 3 - 4 3 3 a 3 5 5 . . . . . . c .
+        basic.consume                c c c 3 - 4 3 3 - 3 5 5 . . . . . . c .
+        basic.consume-ok             c c c 3 - 4 3 3 a 3 5 5 . . . . . . c .
+        basic.cancel                 c c c 3 - 4 3 a - a 5 5 . . . . . . c .
+        basic.cancel-ok              c c c 3 - 4 3 . a . 5 5 . . . . . . c .
+        basic.publish                c c c 3 - 4 3 3 - 3 5 5 a . . . . . c .
+        basic.return                 c c c 3 - 4 3 a - a 5 5 a . . . . . c .
+        basic.deliver                c c c 3 - 4 3 a - a 5 5 a . . . . . c .
+        basic.get                    c c c 3 - 4 3 3 - 3 5 5 . . . . . . c .
+        basic.get-ok                 c c c 3 - 4 3 3 a 3 5 5 a . . . . . c .
+        basic.get-empty              c c c 3 - 4 3 3 a 3 5 5 . . . . . . c .
+        basic.ack                    c c c 3 - 4 3 3 - a 5 5 . . . . . . c .
+        basic.reject                 c c c 3 - 4 3 3 - 3 5 5 . . . . . . c .
+        basic.recover-async          c c c 3 - 4 3 3 - 3 5 5 . . . . . . c .
+        basic.recover                c c c 3 - 4 3 3 - 3 5 5 . . . . . . c .
+        basic.recover-ok             c c c 3 - 4 3 3 a 3 5 5 . . . . . . c .
+        basic.nack                   c c c 3 - 4 3 3 - a 5 5 . . . . . . c .
+        tx.select                    c c c 3 - 4 3 3 - 3 5 5 . . . . . . c .
+        tx.select-ok                 c c c 3 - 4 3 3 a 3 5 5 . . . . . . c .
+        tx.commit                    c c c 3 - 4 3 3 - 3 5 5 . . . . . . c .
+        tx.commit-ok                 c c c 3 - 4 3 3 a 3 5 5 . . . . . . c .
+        tx.rollback                  c c c 3 - 4 3 3 - 3 5 5 . . . . . . c .
+        tx.rollback-ok               c c c 3 - 4 3 3 a 3 5 5 . . . . . . c .
+        confirm.select               c c c 3 - 4 3 3 - 3 5 5 . . . . . . c .
+        confirm.select-ok            c c c 3 - 4 3 3 a 3 5 5 . . . . . . c .
         """
 }

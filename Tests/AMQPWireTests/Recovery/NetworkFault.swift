@@ -9,15 +9,16 @@ final class NetworkFault: Sendable {
         var pairs: [(client: Int32, broker: Int32)] = []
         /// Pairs up to this one forward nothing any more.
         var frozen = 0
+        /// The port that new connections are led to.
+        var target: UInt16
     }
 
     let port: UInt16
-    private let target: UInt16
     private let listener: Int32
-    private let state = Mutex(State())
+    private let state: Mutex<State>
 
     init(to target: UInt16) {
-        self.target = target
+        state = Mutex(State(target: target))
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         var address = Self.loopback(0)
         _ = Self.with(&address) { bind(listener, $0, $1) }
@@ -42,6 +43,9 @@ final class NetworkFault: Sendable {
 
     var uri: String { "amqp://guest:guest@127.0.0.1:\(port)" }
 
+    /// Leads connections that come from here on to another port.
+    func lead(to target: UInt16) { state.withLock { $0.target = target } }
+
     /// Forwards nothing more on the connections that there are, and ends none of them.
     func freeze() { state.withLock { $0.frozen = $0.pairs.count } }
 
@@ -64,7 +68,7 @@ final class NetworkFault: Sendable {
 
     private func forward(_ client: Int32) {
         let broker = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        var address = Self.loopback(target)
+        var address = Self.loopback(state.withLock { $0.target })
         guard Self.with(&address, { connect(broker, $0, $1) }) == 0 else {
             close(broker)
             close(client)

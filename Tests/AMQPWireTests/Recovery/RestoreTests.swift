@@ -217,7 +217,7 @@ struct RestoreTests {
         await connection.close()
     }
 
-    @Test("an exclusive consumer that the broker still counts to the lost connection is tried again")
+    @Test("an exclusive consumer that the broker still counts to the lost connection is tried again, after all else")
     func lockedConsumer() async throws {
         let refusals = RequestCounter()
         let broker = try PlayedBroker { connection, request in
@@ -229,8 +229,15 @@ struct RestoreTests {
         let reader = Task { for try await _ in channel.consume("q", exclusive: true, consumerTag: "c") {} }
         try await channel.awaitConsumer("c")
         broker.cut()
-        await events.wait(for: "recovered")
-        #expect(broker.calls(1).count { $0 == "basic.consume q c" } == 4)
+        await events.wait(for: "completed: consumer 'c' of queue 'q'")
+        // Three that were refused, one that asks whether it would be, and its own.
+        #expect(broker.calls(1).count { $0 == "basic.consume q c" } == 5)
+        #expect(
+            events.lines == [
+                "connected", "disconnected", "reconnecting 1", "connected", "delayed: consumer 'c' of queue 'q' 403",
+                "recovered", "completed: consumer 'c' of queue 'q'",
+            ]
+        )
         await connection.close()
         try await reader.value0()
     }

@@ -118,6 +118,14 @@ final class PeerSocket: @unchecked Sendable {
         }
     }
 
+    /// Writes what is taken within two seconds; nil where nothing is.
+    func sendOnce(_ octets: UnsafeRawBufferPointer) -> Int? {
+        var limit = timeval(tv_sec: 2, tv_usec: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        let count = send(descriptor, octets.baseAddress, octets.count, Int32(MSG_NOSIGNAL))
+        return count > 0 ? count : nil
+    }
+
     func write(_ methods: AMQPMethod..., channel: UInt16) throws {
         var encoder = AMQPFrameEncoder()
         for method in methods { try encoder.append(method, channel: channel) }

@@ -44,7 +44,8 @@ final class CoreRig {
             case .closed:
                 closedEvents += 1
                 happened.append(event)
-            case .opened, .delivered, .returned, .consumerCancelled, .channelClosed, .blocked, .unblocked, .flow:
+            case .opened, .delivered, .unreadable, .returned, .consumerCancelled, .channelClosed, .blocked, .unblocked,
+                .flow:
                 happened.append(event)
             }
         }
@@ -203,6 +204,16 @@ final class CoreRig {
     var deadline: Moment? { core.deadline }
     var outcome: Handshake.Outcome? { core.outcome }
     var statistics: AMQPConnectionStatistics { core.wholeStatistics }
+
+    func hasTooManyAnswers(_ isReadingPaused: Bool) -> Bool {
+        core.hasTooManyAnswers(isReadingPaused: isReadingPaused)
+    }
+
+    /// What the core has to send, as bytes.
+    var waitingBytes: Int { core.encoder.bytes.count }
+
+    /// Bytes of memory taken for what was received.
+    var receivingCapacity: Int { core.decoder.capacity }
 
     /// Why the connection is over, if it is.
     var end: AMQPError? {
