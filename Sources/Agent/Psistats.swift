@@ -1,4 +1,5 @@
 #if Agent
+import AMQPWire
 import ArgumentParser
 import Glibc
 
@@ -23,7 +24,7 @@ struct Psistats: ParsableCommand {
     }
 
     /// Version of the package.
-    static let version = "1.0.0"
+    static var version: String { PackageVersion.current }
 
     /// How this program was built: what a report of a fault should say.
     static var build: String {

@@ -24,7 +24,7 @@ struct Handshake {
         /// Product and capabilities. Source: RabbitMQ's guides on consumer cancellation, blocked connections, confirms and
         /// authentication failures.
         static let standardProperties: AMQPTable = [
-            "product": "AMQPWire", "platform": "Swift", "version": "1.0.0",
+            "product": "AMQPWire", "platform": "Swift", "version": .string(AMQPText(PackageVersion.current)),
             "information": "https://github.com/psistats/psistats",
             "capabilities": [
                 "publisher_confirms": true, "exchange_exchange_bindings": true, "basic.nack": true,
