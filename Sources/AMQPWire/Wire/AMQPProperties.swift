@@ -71,11 +71,23 @@ extension AMQPProperties {
 
     /// Bit 15 for the first property, down to bit 2 for the last.
     private var flags: UInt16 {
-        (contentType == nil ? 0 : 1 << 15) | (contentEncoding == nil ? 0 : 1 << 14) | (headers == nil ? 0 : 1 << 13)
-            | (deliveryMode == nil ? 0 : 1 << 12) | (priority == nil ? 0 : 1 << 11)
-            | (correlationID == nil ? 0 : 1 << 10) | (replyTo == nil ? 0 : 1 << 9) | (expiration == nil ? 0 : 1 << 8)
-            | (messageID == nil ? 0 : 1 << 7) | (timestamp == nil ? 0 : 1 << 6) | (type == nil ? 0 : 1 << 5)
-            | (userID == nil ? 0 : 1 << 4) | (appID == nil ? 0 : 1 << 3) | (reserved == nil ? 0 : 1 << 2)
+        // Statements: as one expression it is too much for the type checker of Swift 6.2.
+        var flags: UInt16 = 0
+        if contentType != nil { flags |= 1 << 15 }
+        if contentEncoding != nil { flags |= 1 << 14 }
+        if headers != nil { flags |= 1 << 13 }
+        if deliveryMode != nil { flags |= 1 << 12 }
+        if priority != nil { flags |= 1 << 11 }
+        if correlationID != nil { flags |= 1 << 10 }
+        if replyTo != nil { flags |= 1 << 9 }
+        if expiration != nil { flags |= 1 << 8 }
+        if messageID != nil { flags |= 1 << 7 }
+        if timestamp != nil { flags |= 1 << 6 }
+        if type != nil { flags |= 1 << 5 }
+        if userID != nil { flags |= 1 << 4 }
+        if appID != nil { flags |= 1 << 3 }
+        if reserved != nil { flags |= 1 << 2 }
+        return flags
     }
 
     /// Leads `coder` over the flags and the properties that are present.
