@@ -2,6 +2,13 @@
 #ifndef CLINUX_H
 #define CLINUX_H
 
+#if defined(__linux__)
+#include <features.h> /* says whether the C library is Glibc */
+#endif
+#if !defined(__linux__) || !defined(__GLIBC__)
+#error "psistats, AMQPWire and HostMetrics need Linux with Glibc: no other system is supported."
+#endif
+
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
