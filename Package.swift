@@ -40,12 +40,15 @@ let package = Package(
             exclude: ["README.md"],
             swiftSettings: strict
         ),
+        // The psistats.conf in the root, for `psistats config`.
+        .target(name: "CSampleConfiguration"),
         .executableTarget(
             name: "PsistatsAgent",
             dependencies: [
                 "AMQPWire",
                 "HostMetrics",
                 "CLinux",
+                "CSampleConfiguration",
                 .product(
                     name: "ArgumentParser",
                     package: "swift-argument-parser",

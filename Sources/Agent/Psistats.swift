@@ -13,8 +13,7 @@ struct Psistats: ParsableCommand {
         subcommands: [
             StartCommand.self, StopCommand.self, RestartCommand.self, ReloadCommand.self, StatusCommand.self,
             CheckCommand.self, DeclareCommand.self, ReportCommand.self, SensorsCommand.self, WatchCommand.self,
-            BufferCommand.self,
-            FramesCommand.self,
+            BufferCommand.self, ConfigCommand.self, FramesCommand.self,
         ]
     )
 
