@@ -25,6 +25,10 @@ struct DeclareCommand: ParsableCommand {
 
             Where the password would be stands ********, whatever its length, in all formats.
 
+            With --remove deletes this machine's queue instead, with the messages in it, and the exchange unless other queues \
+            are bound to it; asks first. For whoever changed their settings, which a broker does not change afterwards, or \
+            uninstalls. The daemon has to be stopped before.
+
             Exit status: 69 when the broker cannot be reached; 77 when it refuses the login, the vhost or the permission; 78 when \
             the configuration cannot be used, or exchange or queue exist with other settings.
             """
@@ -44,7 +48,22 @@ struct DeclareCommand: ParsableCommand {
     /// What stands in for a password. It says nothing of the password, not even how long it is.
     static let placeholder = "********"
 
+    @Flag(help: "Delete the queue and, unless others use it, the exchange.")
+    var remove = false
+
+    @Flag(help: "Let --remove delete without asking.")
+    var yes = false
+
+    func validate() throws {
+        if remove && dryRun { throw ValidationError("--remove and --dry-run exclude each other") }
+        if yes && !remove { throw ValidationError("--yes goes with --remove") }
+    }
+
     func run() throws {
+        if remove {
+            let (_, configuration, hostname) = try options.load()
+            return try TopologyRemoval(isConfirmed: yes).run(configuration, hostname: hostname)
+        }
         guard dryRun else { return try declare() }
         let octets = try rehearse()
         var writer = FrameWriter(.json, showSecrets: showSecrets)
