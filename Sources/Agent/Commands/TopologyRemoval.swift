@@ -1,3 +1,4 @@
+#if Agent
 import AMQPWire
 import Glibc
 
@@ -78,3 +79,4 @@ struct TopologyRemoval: Sendable {
         }
     }
 }
+#endif

@@ -4,7 +4,7 @@ enum ConfigurationKeys {
     /// The sections whose keys are all known, and these keys. Every other key in them is a problem.
     static let known: [(section: String, keys: [String])] =
         [
-            ("server", ["url", "url_file", "host", "port", "path", "user", "pass"]),
+            ("server", ["url", "url_file", "url_credential", "host", "port", "path", "user", "pass"]),
             ("queue", ["prefix", "exclusive", "durable", "autodelete", "ttl", "type", "expires", "max_length"]),
             ("exchange", ["name", "type", "durable", "autodelete"]),
             ("hostname", ["enabled", "name"]),

@@ -1,7 +1,7 @@
 #if Agent
 import AMQPWire
 
-/// Where the brokers come from: `PSISTATS_URL`, else `url`, else `url_file`, else the keys of old files.
+/// Where the brokers come from: `PSISTATS_URL`, else one of `url`, `url_file` and `url_credential`, else the keys of old files.
 extension ConfigurationReader {
     /// The environment variable that overrides what `[server]` says.
     static let urlVariable = "PSISTATS_URL"
@@ -15,21 +15,23 @@ extension ConfigurationReader {
             }
             return
         }
-        let url = file.entry("url", in: "server")
-        let urlFile = file.entry("url_file", in: "server")
-        switch (url, urlFile) {
-        case (.some, .some(let entry)):
-            note(entry, in: "server", "stands beside 'url': keep one of the two")
-        case (.some(let entry), nil):
+        let sources = ["url", "url_file", "url_credential"].compactMap { key in
+            file.entry(key, in: "server").map { (key: key, entry: $0) }
+        }
+        guard let (key, entry) = sources.first else { return readOldKeys(into: &server) }
+        for extra in sources.dropFirst() {
+            note(extra.entry, in: "server", "stands beside '\(key)': keep one of the two")
+        }
+        guard sources.count == 1 else { return }
+        switch key {
+        case "url_file": readURLFile(entry, in: directory, into: &server)
+        case "url_credential": readURLCredential(entry, into: &server)
+        default:
             do throws(AMQPURIError) {
                 server.brokers = try Self.brokers(entry.value, filesIn: directory) { note(entry, in: "server", $0) }
             } catch {
                 note(entry, in: "server", error.description, line: Self.line(of: error.offset, in: entry))
             }
-        case (nil, .some(let entry)):
-            readURLFile(entry, into: &server)
-        case (nil, nil):
-            readOldKeys(into: &server)
         }
     }
 
@@ -74,7 +76,27 @@ extension ConfigurationReader {
         return before < entry.lines.count ? entry.lines[before].line : entry.line
     }
 
-    private mutating func readURLFile(_ entry: ConfigFile.Entry, into server: inout Configuration.Server) {
+    /// A credential that systemd hands over: a file in the folder that it names in the environment.
+    /// Source: systemd.exec(5), LoadCredential=.
+    private mutating func readURLCredential(_ entry: ConfigFile.Entry, into server: inout Configuration.Server) {
+        guard !entry.value.isEmpty, !entry.value.utf8.contains(UInt8(ascii: "/")), ![".", ".."].contains(entry.value)
+        else {
+            note(entry, in: "server", "has to be a credential's name, without a folder")
+            return
+        }
+        guard let folder = surroundings.credentials else {
+            let remedy = "start it by systemd with LoadCredential=\(entry.value):PATH in the unit, or use url_file"
+            note(entry, in: "server", "$CREDENTIALS_DIRECTORY is not set: " + remedy)
+            return
+        }
+        readURLFile(entry, in: folder, into: &server)
+    }
+
+    private mutating func readURLFile(
+        _ entry: ConfigFile.Entry,
+        in directory: String,
+        into server: inout Configuration.Server
+    ) {
         guard !entry.value.isEmpty, !entry.value.utf8.contains(0), !entry.value.utf8.contains(0x0A) else {
             note(entry, in: "server", "has to be the path of a file, on one line and without NUL")
             return

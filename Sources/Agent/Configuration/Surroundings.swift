@@ -11,6 +11,8 @@ struct Surroundings: Sendable {
     var isRoot: Bool
     /// The machine's own name.
     var hostname: String
+    /// The folder of the credentials that systemd hands over, `CREDENTIALS_DIRECTORY`; `nil` if there is none.
+    var credentials: String?
     /// The values of those of `HOST_PROC`, `HOST_SYS`, `HOST_ETC` and `HOST_ROOT` that are set.
     var hostDirectories: [String: String] = [:]
 
@@ -28,6 +30,7 @@ struct Surroundings: Sendable {
             url: variable(ConfigurationReader.urlVariable),
             isRoot: geteuid() == 0,
             hostname: machineName(),
+            credentials: variable("CREDENTIALS_DIRECTORY"),
             hostDirectories: Dictionary(
                 uniqueKeysWithValues: hostVariables.compactMap { name in variable(name).map { (name, $0) } }
             ),

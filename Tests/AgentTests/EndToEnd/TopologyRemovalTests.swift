@@ -1,3 +1,4 @@
+#if Agent
 import AMQPWire
 import Testing
 
@@ -73,3 +74,4 @@ struct TopologyRemovalTests {
         }
     }
 }
+#endif
