@@ -1,6 +1,6 @@
 # The two commands are 'make run' and 'make test'; both do all their set-up.
 
-.PHONY: run test test-long test-brokers bench fuzz format lint clean
+.PHONY: run test test-long test-brokers test-package bench fuzz format lint clean deb install uninstall
 
 # This machine's statistics, sent to a broker and shown as they arrive there. Ends with Ctrl-C.
 run:
@@ -21,6 +21,25 @@ test-brokers:
 	Scripts/test-brokers
 	Scripts/ask-brokers --check
 
+# The Debian package of this machine's architecture; prints its path.
+deb:
+	Scripts/setup package
+	Scripts/build-deb
+
+# For systems without dpkg: 'make install', or 'make install PREFIX=/usr DESTDIR=/tmp/stage'; 'make uninstall' takes it away.
+PREFIX ?= /usr/local
+install:
+	Scripts/setup build
+	Scripts/install install "$(DESTDIR)" "$(PREFIX)"
+
+uninstall:
+	Scripts/install uninstall "$(DESTDIR)" "$(PREFIX)"
+
+# Installs, upgrades, removes and purges the package in clean Debian 12 and 13 systems that boot under systemd-nspawn.
+test-package:
+	Scripts/setup package
+	Scripts/test-package
+
 # What a reading costs, and messages a second against rabbitmq-c; takes some minutes. See Benchmarks/README.md.
 bench:
 	Scripts/setup
@@ -35,7 +54,7 @@ format:
 	swift format -i -r Package.swift Sources Tests Fuzz Benchmarks/Package.swift Benchmarks/Sources Examples/Package.swift Examples/Sources
 
 lint:
-	swift format lint --strict -r Package.swift Sources Tests Fuzz Benchmarks/Package.swift Benchmarks/Sources Examples/Package.swift Examples/Sources
+	Scripts/lint
 
 clean:
 	Scripts/broker stop
