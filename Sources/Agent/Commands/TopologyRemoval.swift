@@ -19,7 +19,7 @@ struct TopologyRemoval: Sendable {
             }
         } catch let error as AMQPError {
             let advice = BrokerAdvice.explanation(of: error, configuration: configuration, hostname: hostname)
-            throw CommandFailure(DeclareCommand.status(for: error), advice)
+            throw CommandFailure(error.exitStatus, advice)
         }
     }
 
@@ -49,7 +49,7 @@ struct TopologyRemoval: Sendable {
                 }
             }
             return isThere == nil ? "exchange '\(exchange)': there is none" : "exchange '\(exchange)': deleted"
-        } catch let error as AMQPError where error.replyCode == 406 {
+        } catch let error as AMQPError where error.reply?.code == 406 {
             return "exchange '\(exchange)': kept, because other queues are bound to it"
         }
     }
@@ -58,7 +58,7 @@ struct TopologyRemoval: Sendable {
     private static func unlessMissing<Value>(_ body: () async throws -> Value) async throws -> Value? {
         do {
             return try await body()
-        } catch let error as AMQPError where error.replyCode == 404 {
+        } catch let error as AMQPError where error.reply?.code == 404 {
             return nil
         }
     }
