@@ -295,6 +295,17 @@ extension ConnectionCore {
             reason.message += " instead of a greeting"
             reason.remedy = "is it a TLS port (amqps://), or a broker that is just starting?"
             ended(reason)
+        case .handshaking(let handshake, _) where handshake.hasSmallFrames && reason.code == .connectionLost:
+            let least = AMQPConnectionLimits.smallestFrameMaxOfRabbitMQ
+            ended(
+                AMQPError(
+                    .negotiationFailed,
+                    "the broker \(options.peer) hung up on a frame size of \(handshake.limits?.frameMax ?? 0) bytes "
+                        + "(\(reason.message))",
+                    remedy: "RabbitMQ 4.1 and later take none below \(least): give no frame_max, or at least \(least)",
+                    errno: reason.errno
+                )
+            )
         case .closing(let error, _, _, _): ended(error)
         case .handshaking, .open: ended(reason)
         case .closed: break

@@ -85,6 +85,11 @@ struct Handshake {
         if case .awaitingOpenOk(let outcome) = state { outcome.limits } else { nil }
     }
 
+    /// Whether frames smaller than RabbitMQ takes from 4.1 on were agreed on.
+    var hasSmallFrames: Bool {
+        limits.map { $0.frameMax != 0 && $0.frameMax < AMQPConnectionLimits.smallestFrameMaxOfRabbitMQ } ?? false
+    }
+
     /// Takes a method of channel 0, other than a close.
     mutating func received(_ method: AMQPMethod) throws(AMQPError) -> Action {
         switch (state, method) {
@@ -216,7 +221,7 @@ struct Handshake {
         _ tune: AMQPMethod.ConnectionTune,
         _ login: Login
     ) throws(AMQPError) -> [AMQPMethod] {
-        let limits = settings.limits.agreed(with: tune)
+        let limits = settings.limits.agreed(with: tune, of: login.serverProperties)
         guard limits.frameMax == 0 || limits.frameMax >= AMQPConnectionLimits.smallestFrameMax else {
             throw AMQPError(
                 .negotiationFailed,
