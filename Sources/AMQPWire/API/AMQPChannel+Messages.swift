@@ -3,8 +3,15 @@ extension AMQPChannel {
 
     /// Bounds how many deliveries may be unacknowledged: of each consumer started from here on that names no count of its own,
     /// or with `global` of the channel as a whole. 0 sets no limit.
+    ///
+    /// RabbitMQ 4.3 and later know no count of the channel as a whole unless their configuration permits it: they say yes, and
+    /// take it for that of each consumer. Which of the two, no client can see, so there `global` is an error unless
+    /// ``AMQPConfiguration/permitsGlobalQoS`` says that it is permitted.
+    ///
+    /// - Throws: ``AMQPError``; with `global`, `invalidArgument` as described, before anything is sent.
     public func setQoS(prefetchCount: UInt16, global: Bool = false) async throws(AMQPError) {
         let record = record
+        if global { try driver.checkGlobalQoS() }
         do throws(AMQPError) {
             _ = try await driver.call(.basicQos(.init(prefetchCount: prefetchCount, global: global)), record) { _ in
                 if !global { record.prefetchInForce = prefetchCount }

@@ -85,6 +85,9 @@ public struct AMQPConfiguration: Sendable {
     public var deliveryHighWaterMark = 64 * 1024 * 1024
     /// Octets of the largest message taken from a broker.
     public var maxMessageSize = 512 * 1024 * 1024
+    /// Whether `setQoS` with `global` is sent to RabbitMQ 4.3 and later as well, because their configuration has
+    /// `deprecated_features.permit.global_qos = true`. Default false: it is an error there.
+    public var permitsGlobalQoS = false
     /// How to come back from a lost connection; nil to stay closed.
     public var recovery: Recovery? = Recovery()
     /// Hears what happens to the connection: one event at a time, in order, on whichever thread it happened. Do little in it,

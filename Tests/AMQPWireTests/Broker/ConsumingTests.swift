@@ -262,20 +262,38 @@ struct ConsumingTests {
         }
     }
 
-    @Test("a global prefetch count bounds the channel as a whole")
+    @Test("a global prefetch count bounds the channel as a whole, or is refused where it would not")
     func globalPrefetch() async throws {
-        try await TestBroker.rabbitmq.withChannel { connection, channel in
-            let queue = try await fill(channel, 30)
-            try await channel.setQoS(prefetchCount: 5, global: true)
-            var first = channel.consume(queue, prefetchCount: 0).makeAsyncIterator()
-            var second = channel.consume(queue, prefetchCount: 0).makeAsyncIterator()
-            _ = try await first.next()
-            let watcher = try await connection.openChannel()
-            try await watcher.expectMessages(25, in: queue)
-            let reader = Task { try await channel.declareQueuePassively(queue) }
-            #expect(try await reader.value.messageCount == 25)
-            _ = second
-            second = first
+        let isPermitted = RabbitMQRelease.current < RabbitMQRelease(4, 3)
+        var configuration = try TestBroker.rabbitmq.configuration
+        if !isPermitted {
+            try await TestBroker.rabbitmq.withChannel { _, channel in
+                let error = await #expect(throws: AMQPError.self) {
+                    try await channel.setQoS(prefetchCount: 5, global: true)
+                }
+                #expect(error?.code == .invalidArgument)
+                #expect(error?.message.contains("global_qos") == true)
+                #expect(channel.isOpen)
+            }
+            // Sent all the same, the broker says yes and counts each consumer by itself.
+            configuration.permitsGlobalQoS = true
+        }
+        try await AMQPConnection.withConnection(configuration) { connection in
+            try await connection.withChannel { channel in
+                let left: UInt32 = isPermitted ? 25 : 20
+                let queue = try await fill(channel, 30)
+                try await channel.setQoS(prefetchCount: 5, global: true)
+                var first = channel.consume(queue, prefetchCount: 0).makeAsyncIterator()
+                var second = channel.consume(queue, prefetchCount: 0).makeAsyncIterator()
+                _ = try await first.next()
+                if !isPermitted { _ = try await second.next() }
+                let watcher = try await connection.openChannel()
+                try await watcher.expectMessages(left, in: queue)
+                let reader = Task { try await channel.declareQueuePassively(queue) }
+                #expect(try await reader.value.messageCount == left)
+                _ = second
+                second = first
+            }
         }
     }
 

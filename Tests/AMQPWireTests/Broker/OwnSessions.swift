@@ -27,6 +27,8 @@ enum OwnSession: String, CaseIterable, Sendable {
         configuration.limits.heartbeat = 0
         configuration.limits.frameMax = 8_192
         if self == .amqplain { configuration.mechanisms = [.amqplain] }
+        // What a broker says to it that does not permit it is worth recording as well.
+        configuration.permitsGlobalQoS = true
         try await AMQPConnection.withConnection(configuration) { connection in
             try await connection.withChannel { channel in try await perform(connection, channel) }
         }
