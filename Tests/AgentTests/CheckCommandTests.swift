@@ -140,20 +140,6 @@ struct CheckOfflineTests {
 
 @Suite("What psistats check makes of a broker's own words")
 struct CheckedBrokerTests {
-    @Test(
-        "RabbitMQ 4.3 and later refuse queues that are neither durable nor exclusive",
-        arguments: [
-            ("RabbitMQ", "4.3.0", true), ("RabbitMQ", "4.10.1", true), ("RabbitMQ", "5", true),
-            ("RabbitMQ", "4.2.9", false),
-            ("RabbitMQ", "3.10.8", false), ("RabbitMQ", "", false), ("RabbitMQ", "x.y", false),
-            ("LavinMQ", "4.3.0", false),
-        ]
-    )
-    func transientQueues(_ product: String, _ version: String, _ isRefused: Bool) {
-        let properties: AMQPTable = ["product": AMQPFieldValue(product), "version": AMQPFieldValue(version)]
-        #expect(OpenBroker.refusesTransientQueues(properties) == isRefused)
-    }
-
     @Test("only the refusal that comes after the permission shows that it is there")
     func permitted() {
         func error(_ code: UInt16, _ text: String) -> AMQPError {

@@ -1,5 +1,6 @@
-/// Declarations at which the broker closes the whole connection, as RabbitMQ 4.3 does at queues that are neither durable nor
-/// exclusive, and channels and consumers likewise. They are given up after some attempts, or nothing else would come back.
+/// Declarations at which the broker closes the whole connection, as RabbitMQ 4 can be configured to do at queues that are neither
+/// durable nor exclusive, and channels and consumers likewise. They are given up after some attempts, or nothing else would
+/// come back.
 struct FatalDeclarations {
     var failures: [String: Int] = [:]
 

@@ -13,15 +13,6 @@ struct OpenBroker {
 
     /// Whether it can be asked for permissions without a change.
     var isRabbitMQ: Bool { properties["product"]?.string == "RabbitMQ" }
-
-    /// Whether it makes no queue that is neither durable nor exclusive, unless it is configured otherwise.
-    static func refusesTransientQueues(_ properties: AMQPTable) -> Bool {
-        guard properties["product"]?.string == "RabbitMQ", let version = properties["version"]?.string else {
-            return false
-        }
-        let numbers = version.split(separator: ".").prefix(2).map { Int($0) ?? 0 }
-        return !numbers.lexicographicallyPrecedes([4, 3])
-    }
 }
 
 /// Exchange, queue and permissions. Each question has a channel of its own, since an answer of "no" closes the channel.
@@ -127,7 +118,7 @@ extension BrokerCheck {
             switch error.reply?.kind {
             case .notFound:
                 guard try await passes(.declaringQueue(wanted), .queue, broker) else { return false }
-                try checkSupport(of: wanted, broker)
+                try reportMissing(wanted, broker)
                 return true
             case .resourceLocked where wanted.exclusive:
                 try report.noted(
@@ -170,17 +161,13 @@ extension BrokerCheck {
         return true
     }
 
-    /// Of a queue that is to be made: whether this broker makes such queues.
-    private func checkSupport(of wanted: AMQPMethod.QueueDeclare, _ broker: OpenBroker) throws(SystemError) {
-        let name = wanted.queue.string
-        if !wanted.durable, !wanted.exclusive, OpenBroker.refusesTransientQueues(broker.properties) {
-            return try report.noted(
-                .queue,
-                "'\(name)' does not exist yet, and RabbitMQ 4.3 and later refuse to make a queue that is neither durable nor "
-                    + "exclusive, unless configured otherwise: set exclusive=True in [queue], or durable=True with expires=60000"
-            )
-        }
-        try report.passed(.queue, "'\(name)' does not exist yet; psistats makes it")
+    /// A queue that is to be made. Whether the broker's configuration permits one that is neither durable nor exclusive is known
+    /// only when it is made.
+    private func reportMissing(_ wanted: AMQPMethod.QueueDeclare, _ broker: OpenBroker) throws(SystemError) {
+        let isDeprecated = broker.isRabbitMQ && !wanted.durable && !wanted.exclusive
+        let condition =
+            isDeprecated ? " if the broker's configuration permits queues that are neither durable nor exclusive" : ""
+        try report.passed(.queue, "'\(wanted.queue.string)' does not exist yet; psistats makes it" + condition)
     }
 
     /// A failure behind the virtual host.
