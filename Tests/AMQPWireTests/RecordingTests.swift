@@ -51,7 +51,10 @@ struct RecordingTests {
 
     @Test("the recordings are there")
     func presence() {
-        #expect(Recording.all.count >= 120)
+        for release in Recording.releases {
+            #expect(Recording.all.count { $0.path.contains("/Fixtures/amqp/\(release)pika/") } >= 60)
+        }
+        #expect(Recording.all.count >= 240)
     }
 }
 
@@ -62,8 +65,20 @@ struct Recording: Sendable, CustomTestStringConvertible {
     let name: String
     var testDescription: String { name }
 
-    static let all: [Recording] = ["amqpwire", "handmade", "pika", "rabbitmq-c"].flatMap { client in
-        names(in: root + client).sorted().map { Recording(path: root + client + "/" + $0, name: client + "/" + $0) }
+    /// Those with RabbitMQ 3.10, then those with newer ones.
+    static let all: [Recording] = releases.flatMap { release in
+        ["amqpwire", "handmade", "pika", "rabbitmq-c"].flatMap { client in
+            let folder = release + client + "/"
+            return names(in: root + folder).sorted().map { Recording(path: root + folder + $0, name: folder + $0) }
+        }
+    }
+
+    /// What stands before the client's folder.
+    static let releases = ["", "rabbitmq-4.3/"]
+
+    /// The name without the release.
+    private var session: Substring {
+        Self.releases.reversed().first(where: name.hasPrefix).map { name.dropFirst($0.count) } ?? name[...]
     }
 
     private static let root =
@@ -116,9 +131,11 @@ struct Recording: Sendable, CustomTestStringConvertible {
 
     /// What the recording ends with, where that is not AMQP 0-9-1.
     var expectedError: AMQPWireError.Code? {
-        switch name {
+        switch session {
         case "handmade/unknown-method.client": .unknownMethod(classID: 60, methodID: 999)
         case "handmade/wrong-protocol-header.client": .unsupportedProtocol(Array("AMQP".utf8) + [0, 1, 0, 0])
+        case "handmade/wrong-protocol-header.server" where name != session:
+            .unsupportedProtocol(Array("AMQP".utf8) + [3, 1, 0, 0])
         default: nil
         }
     }
@@ -128,6 +145,6 @@ struct Recording: Sendable, CustomTestStringConvertible {
         [
             "handmade/every-table-type-rewritten.client", "handmade/declare-with-every-table-type.client",
             "handmade/publish-every-table-type.client", "handmade/publish-every-table-type.server",
-        ].contains(name)
+        ].contains(session)
     }
 }

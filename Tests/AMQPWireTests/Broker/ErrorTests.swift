@@ -189,7 +189,8 @@ struct ErrorTests {
         // A channel opened twice.
         #expect(try await violating { try $0.encoder.append(AMQPMethod.ChannelOpen(), channel: 1) }?.replyCode == 504)
         // What only brokers send.
-        #expect(try await violating { try $0.encoder.append(AMQPMethod.BasicCancelOk(), channel: 1) }?.replyCode == 503)
+        let broken = try await violating { try $0.encoder.append(AMQPMethod.BasicCancelOk(), channel: 1) }
+        #expect(broken?.replyCode == (RabbitMQRelease.current < RabbitMQRelease(4, 3) ? 503 : 541))
     }
 
     @Test("540: flow that is off ends the connection, and the error says so")

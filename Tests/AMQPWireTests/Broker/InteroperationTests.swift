@@ -88,10 +88,12 @@ struct InteroperationTests {
             _ = try await python(#"channel.basic_publish("", "\#(queue)", bytes(range(256)), properties)"#)
             let delivery = try #require(try await channel.get(queue, noAck: true))
             #expect(delivery.body == Array(0...255))
-            for (came, meant) in zip(delivery.properties.headers?.entries ?? [], Self.headers.entries) {
+            var meant = Self.properties
+            meant.headers = Self.headers.asBrokerReturns
+            for (came, meant) in zip(delivery.properties.headers?.entries ?? [], meant.headers?.entries ?? []) {
                 #expect(came == meant)
             }
-            #expect(delivery.properties == Self.properties)
+            #expect(delivery.properties == meant)
         }
     }
 

@@ -7,7 +7,7 @@ import Testing
 @Suite("A recorded session of our own", .timeLimit(.minutes(1)))
 struct OwnSessionTests {
     private static let folder =
-        "/" + #filePath.split(separator: "/").dropLast(4).joined(separator: "/") + "/Fixtures/amqp/amqpwire/"
+        "/" + #filePath.split(separator: "/").dropLast(4).joined(separator: "/") + "/Fixtures/amqp/"
 
     /// So many octets of the client, and what the broker answered to them.
     private struct Turn {
@@ -32,9 +32,13 @@ struct OwnSessionTests {
         }
     }
 
-    @Test("is sent octet for octet as it was recorded", arguments: OwnSession.allCases)
-    func replay(_ session: OwnSession) async throws {
-        let path = Self.folder + session.rawValue
+    @Test(
+        "is sent octet for octet as it was recorded",
+        arguments: OwnSession.allCases,
+        Recording.releases
+    )
+    func replay(_ session: OwnSession, _ release: String) async throws {
+        let path = Self.folder + release + "amqpwire/" + session.rawValue
         let client = try Recording.contents(path + ".client")
         let server = try Recording.contents(path + ".server")
         let turns = try Turn.all(in: path, server: server)

@@ -17,7 +17,8 @@ struct OwnBroker: Sendable {
     /// Where tests run for everybody to rely on, a missing broker fails them instead of skipping them.
     static var isWanted: Bool {
         if variable("CI") == "true" { return true }
-        return variable("PSISTATS_TEST_AMQP_PORT") != nil && access("/usr/lib/rabbitmq/bin/rabbitmq-server", X_OK) == 0
+        guard variable("PSISTATS_TEST_AMQP_PORT") != nil else { return false }
+        return variable("PSISTATS_TEST_RABBITMQ") != nil || access("/usr/lib/rabbitmq/bin/rabbitmq-server", X_OK) == 0
     }
     static let absence: Comment = "no broker: run the tests with 'make test', with rabbitmq-server installed"
     /// Whether the long forms of tests are asked for.
@@ -25,9 +26,12 @@ struct OwnBroker: Sendable {
 
     var uri: String { "amqp://guest:guest@127.0.0.1:\(port)" }
 
-    static func start() async throws -> OwnBroker {
-        let directory = "/tmp/psistats-recovery-\(getpid())"
-        let lines = try await script(["start", "--tls", "--dir", directory]).split(separator: "\n")
+    /// - Parameters:
+    ///   - name: tells it from other brokers of this process.
+    ///   - options: more for `Scripts/broker start`.
+    static func start(_ name: String = "recovery", _ options: [String] = []) async throws -> OwnBroker {
+        let directory = "/tmp/psistats-\(name)-\(getpid())"
+        let lines = try await script(["start", "--tls", "--dir", directory] + options).split(separator: "\n")
         func port(_ variable: String) throws -> UInt16 {
             let line = lines.first { $0.hasPrefix(variable + "=") }
             return try #require(line.flatMap { UInt16($0.drop { $0 != "=" }.dropFirst()) })
@@ -37,6 +41,38 @@ struct OwnBroker: Sendable {
             port: try port("PSISTATS_TEST_AMQP_PORT"),
             tlsPort: try port("PSISTATS_TEST_AMQPS_PORT")
         )
+    }
+
+    /// Runs `body` with a broker of its own.
+    static func with(
+        _ name: String,
+        _ options: [String],
+        _ body: (OwnBroker) async throws -> Void
+    ) async throws {
+        let broker = try await start(name, options)
+        do {
+            try await body(broker)
+        } catch {
+            await broker.stop()
+            throw error
+        }
+        await broker.stop()
+    }
+
+    /// How tests connect to it: without recovery.
+    var configuration: AMQPConfiguration {
+        get throws {
+            var configuration = try AMQPConfiguration(uri)
+            configuration.recovery = nil
+            return configuration
+        }
+    }
+
+    /// Runs `body` with a channel of a connection of its own.
+    func withChannel<Value>(_ body: (AMQPConnection, AMQPChannel) async throws -> Value) async throws -> Value {
+        try await AMQPConnection.withConnection(configuration) { connection in
+            try await connection.withChannel { channel in try await body(connection, channel) }
+        }
     }
 
     func stop() async {
@@ -53,6 +89,18 @@ struct OwnBroker: Sendable {
     @discardableResult
     func control(_ arguments: String...) async throws -> String {
         try await Self.script(["ctl", "--dir", directory] + arguments)
+    }
+
+    /// Another of its programs: `rabbitmq-upgrade`, `rabbitmq-queues`, …
+    @discardableResult
+    func tool(_ arguments: String...) async throws -> String {
+        try await Self.script(["tool", "--dir", directory] + arguments)
+    }
+
+    /// An OAuth 2 token of the user 'agent', for a broker that was started with `--oauth`.
+    func token(seconds: Int, _ scopes: [String]) async throws -> String {
+        let printed = try await Self.script(["token", "--dir", directory, "--seconds", "\(seconds)"] + scopes)
+        return String(try #require(printed.split(separator: "\n").last))
     }
 
     private static func script(_ arguments: [String]) async throws -> String {

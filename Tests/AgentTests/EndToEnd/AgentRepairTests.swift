@@ -21,9 +21,12 @@ struct AgentRepairTests {
     func queueDeleted() async throws {
         try await AgentSandbox.run { sandbox in
             arrange(sandbox)
-            try sandbox.start()
+            let agent = try sandbox.start()
             try await sandbox.awaitStatus("confirmed messages") { $0["confirmed"].number ?? 0 >= 5 }
-            // Emptied first, so that no message goes with the queue.
+            // Emptied first, and nothing published meanwhile, so that no message goes with the queue: RabbitMQ confirms what it
+            // routes to a queue that is just being deleted, and with Khepri that takes its time.
+            kill(agent, SIGSTOP)
+            defer { kill(agent, SIGCONT) }
             var taken: [Int] = []
             try await eventually("an empty queue, deleted") {
                 try await sandbox.withChannel { channel in
@@ -39,6 +42,7 @@ struct AgentRepairTests {
                     }
                 }
             }
+            kill(agent, SIGCONT)
             let messages = try await sandbox.reader(queue: sandbox.queue)
             try await messages.wait(for: 10)
             let numbers = try taken + messages.numbers

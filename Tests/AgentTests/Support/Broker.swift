@@ -21,6 +21,18 @@ enum Broker {
     static let hasTLS = tlsPort != 1 || isContinuousIntegration
     static let absence: Comment = "no broker: set PSISTATS_TEST_AMQP_PORT, or run the tests with 'make test'"
 
+    /// The release of RabbitMQ, major and minor: `Scripts/broker` says which; 3.10 where it does not. docs/brokers.md tells what
+    /// each answers.
+    static let release: [Int] = {
+        let numbers = variable("PSISTATS_TEST_RABBITMQ")?.split(separator: ".").compactMap { Int($0) } ?? []
+        return numbers.count == 2 ? numbers : [3, 10]
+    }()
+
+    /// Whether it is at least this release.
+    static func isRelease(_ major: Int, _ minor: Int) -> Bool {
+        !release.lexicographicallyPrecedes([major, minor])
+    }
+
     /// With the user 'guest', who may do everything, and the vhost '/'.
     static let url = "amqp://guest:guest@127.0.0.1:\(port)"
 

@@ -11,9 +11,10 @@ struct OwnBroker {
     /// With the user 'guest', who may do everything, and the vhost '/'.
     var url: String { "amqp://guest:guest@127.0.0.1:\(port)" }
 
-    init() throws {
+    /// - Parameter options: more for `Scripts/broker start`.
+    init(_ options: String = "") throws {
         directory = "/tmp/psistats-\(Broker.uniqueName())"
-        let lines = try Self.script("start", directory)
+        let lines = try Self.script("start \(options)", directory)
         let line = lines.split(separator: "\n").first { $0.hasPrefix("PSISTATS_TEST_AMQP_PORT=") }
         port = try #require(line.flatMap { UInt16($0.drop { $0 != "=" }.dropFirst()) }, "\(lines)")
     }

@@ -118,6 +118,15 @@ func eventually(_ condition: () async throws -> Bool) async throws {
     }
 }
 
+/// Asks until there is something. The test's time limit ends it otherwise.
+func eventualValue<Value>(_ value: () async throws -> Value?) async throws -> Value {
+    while true {
+        if let value = try await value() { return value }
+        try Task.checkCancellation()
+        await Task.yield()
+    }
+}
+
 extension AMQPChannel {
     /// A queue of the test's own, gone with its connection.
     @discardableResult
