@@ -100,7 +100,7 @@ struct ConfigurationFinderTests {
     @Test("a report that nobody reads any more ends quietly")
     func unreadReport() throws {
         let directory = try TemporaryDirectory()
-        let file = try directory.write("psistats.conf", "[cpu]\ninterval=0.05\n")
+        let file = try directory.write("psistats.conf", "[cpu]\ninterval=0.05\n[cpu_temp]\nenabled=no\n")
         let result = try Program.run(["report", "--config", file], outputLimit: 1) { $0 > 0 ? nil : [] }
         #expect(result.status == ExitStatus.outputClosed.rawValue)
         #expect(result.errors == "")

@@ -67,6 +67,7 @@ struct ConfigurationTests {
         let text = String(decoding: try Repository.bytes("psistats.conf"), as: UTF8.self)
         let explainedOnly: Set = [
             "server host", "server port", "server path", "server user", "server pass", "server url_file",
+            "server url_credential",
         ]
         for (section, keys) in OldRelease.keys {
             for key in keys { #expect(text.contains(key), "\(key) of [\(section)] is not explained") }
@@ -250,6 +251,35 @@ struct ConfigurationTests {
         )
         let bad = Self.read("[server]\nurl_file=bad", files: files).problems
         #expect(bad.count == 1 && !bad[0].contains("hunter2"))
+    }
+
+    @Test("url_credential gives the URL from the folder of systemd's credentials")
+    func urlCredential() {
+        let files = ["/run/credentials/url": "amqp://u:hunter2@h/\n"]
+        var surroundings = Surroundings.plain
+        surroundings.credentials = "/run/credentials"
+        func read(_ text: String) -> (configuration: Configuration, problems: [String]) {
+            Self.read("[server]\n" + text, surroundings: surroundings, files: files)
+        }
+        #expect(read("url_credential=url").configuration.server.brokers.first?.password == "hunter2")
+        #expect(
+            read("url_credential=gone").problems
+                == [
+                    "dir/psistats.conf:2: url_credential: /run/credentials/gone: cannot be read: No such file or directory"
+                ]
+        )
+        for wrong in ["", "..", "a/b"] {
+            #expect(
+                read("url_credential=\(wrong)").problems
+                    == ["dir/psistats.conf:2: url_credential: has to be a credential's name, without a folder"]
+            )
+        }
+        #expect(
+            read("url=amqp://h\nurl_credential=url").problems
+                == ["dir/psistats.conf:3: url_credential: stands beside 'url': keep one of the two"]
+        )
+        let outside = Self.read("[server]\nurl_credential=url", files: files).problems
+        #expect(outside.count == 1 && outside[0].contains("LoadCredential=url:PATH"))
     }
 
     @Test("relative paths count from the directory of the configuration, whatever directory the process is in")

@@ -6,6 +6,8 @@ final class DeliveryStock: @unchecked Sendable {
 
     /// What keeping a delivery costs besides its body, about.
     static let overhead = 512
+    /// Bytes up to which deliveries are read while somebody waits for what may stand behind them, however low the mark is.
+    static let leastLimit = 64 * 1024 * 1024
 
     /// Octets of the deliveries that wait.
     var octets = 0
@@ -55,12 +57,13 @@ extension ConnectionDriver.State {
     ///
     /// For deliveries only as long as nobody waits for anything that the broker may have said behind it: an answer, a confirm,
     /// a delivery for another reader. Who takes deliveries and waits for one of those in between would wait for ever. Above
-    /// four times the mark they are not read in any case, since a broker need not keep to a prefetch count: who waits for an
-    /// answer then hears of its deadline.
+    /// four times the mark, and 64 MiB at least, they are not read in any case, since a broker need not keep to a prefetch
+    /// count: who waits for an answer then hears of its deadline.
     @inline(never)  // Rare, and every publish passes by its caller.
     mutating func adjustReading(_ driver: ConnectionDriver) {
         let mark = driver.configuration.deliveryHighWaterMark
-        let (most, isBeyond) = mark.multipliedReportingOverflow(by: isReadingPaused ? 2 : 4)
+        let (fourfold, isBeyond) = mark.multipliedReportingOverflow(by: 4)
+        let limit = max(isBeyond ? .max : fourfold, DeliveryStock.leastLimit)
         let isUnheard = announcedBytes > mark
         let isFlooded = core.hasTooManyAnswers(isReadingPaused: isReadingPaused)
         let isFull = driver.stock.octets > (isReadingPaused ? mark / 2 : mark)
@@ -71,7 +74,7 @@ extension ConnectionDriver.State {
         }
         let now = EventLoop.now()
         core.mustTake(isFlooded, now: now)
-        let isFarTooFull = !isBeyond && driver.stock.octets > most
+        let isFarTooFull = driver.stock.octets > (isReadingPaused ? limit / 2 : limit)
         let pauses =
             isFlooded || isUnheard || isFarTooFull || (isFull && driver.stock.waitingReaders == 0 && core.isIdle)
         guard pauses != isReadingPaused else { return }

@@ -10,9 +10,10 @@ enum CommandWords {
         ("start-local", ["start", "--foreground"]),
     ]
 
-    /// Names of the commands, and what ArgumentParser adds.
+    /// Names of the commands with their aliases, and what ArgumentParser adds.
     private static var commands: [String] {
-        Psistats.configuration.subcommands.compactMap { $0.configuration.commandName } + ["help"]
+        let configurations = Psistats.configuration.subcommands.map(\.configuration)
+        return configurations.compactMap(\.commandName) + configurations.flatMap(\.aliases) + ["help"]
     }
 
     /// The command line as it is called today.

@@ -9,7 +9,7 @@ import Testing
 /// |---|---|
 /// | a frame that has not come whole | the frame size, or 1 MiB for methods and headers |
 /// | a message that has not come whole | `maxMessageSize` for each open channel, as far as it came |
-/// | deliveries that nobody took | four times `deliveryHighWaterMark`; the mark itself while nobody waits for anything else |
+/// | deliveries that nobody took | four times `deliveryHighWaterMark`, 64 MiB at least; the mark itself while nobody waits for anything else |
 /// | events that the application was not told yet | `deliveryHighWaterMark` |
 /// | answers that the peer does not read | 256 KiB and what one read asks for; it is given up after 30 s |
 /// | failed publishes whose receipts nobody asked | 10,000 for each channel, without their bodies |

@@ -155,8 +155,7 @@ struct AgentMessageTests {
         try await AgentSandbox.run { sandbox in
             let messages = try await sandbox.reader()
             // Of its mount points, this machine has "/" for certain.
-            sandbox.config["system"] = Self.host("storage")
-            sandbox.config["hddspace"] = ["enabled": "yes", "interval": "0.2"]
+            sandbox.config["hddspace"] = ["enabled": "yes", "interval": "0.2", "include[]": "/\n/nowhere"]
             try sandbox.start()
             let message = try await messages.wait { $0.body["hddspace"] != nil }[0]
             let spaces = try #require(message.body["hddspace"]?.array)
@@ -167,7 +166,7 @@ struct AgentMessageTests {
                 #expect(entry.keys.first?.hasPrefix("/") == true)
                 #expect(entry.values.first?.number.map { (0...100).contains($0) } == true)
             }
-            #expect(sandbox.logCount("ERROR psistats.hddspace: ") > 0)
+            #expect(sandbox.logCount("/nowhere") > 0)
             // Each once, however often it is asked.
             let errors = AgentFiles.lines(sandbox.logPath).filter { $0.contains("hddspace") }.map { $0.dropFirst(24) }
             try await messages.wait(for: 5) { $0.body["hddspace"] != nil }
