@@ -14,7 +14,7 @@ let package = Package(
     ],
     traits: [
         .trait(name: "TLS", description: "amqps:// by the system's OpenSSL 3; without it AMQPWire depends on nothing."),
-        .trait(name: "Agent", description: "The program psistats. A package that takes a library alone does without it."),
+        .trait(name: "Agent", description: "The program psistats; who takes a library alone does without."),
         .default(enabledTraits: ["TLS", "Agent"]),
     ],
     dependencies: [

@@ -12,8 +12,10 @@ enum CommandWords {
 
     /// Names of the commands with their aliases, and what ArgumentParser adds.
     private static var commands: [String] {
-        let configurations = Psistats.configuration.subcommands.map(\.configuration)
-        return configurations.compactMap(\.commandName) + configurations.flatMap(\.aliases) + ["help"]
+        // No key paths: a property of a metatype by one crashes Swift 6.3.1.
+        Psistats.configuration.subcommands.flatMap { command in
+            (command.configuration.commandName.map { [$0] } ?? []) + command.configuration.aliases
+        } + ["help"]
     }
 
     /// The command line as it is called today.
