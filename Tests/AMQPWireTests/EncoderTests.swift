@@ -49,7 +49,7 @@ struct EncoderTests {
         ),
         Refusal(
             name: "key of 256 octets in a table in an array",
-            method: .queueDeclare(.init(queue: "q", arguments: ["a": [[long: 1]]])),
+            method: .queueDeclare(.init(queue: "q", arguments: ["a": [.table([long: 1])]])),
             code: .shortStringTooLong(octets: 256),
             field: "queue.declare arguments"
         ),

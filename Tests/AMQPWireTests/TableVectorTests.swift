@@ -28,7 +28,7 @@ struct TableVectorTests {
                 "timestamp": .timestamp(109_876_543_209_876), "table": ["one": 54321, "two": "A long string"],
                 "byte": .int8(-128), "long": .int64(1_234_567_890), "short": .int16(655), "bool": true,
                 "binary": .bytes(Array("a binary string".utf8)), "unsignedbyte": .uint8(250),
-                "unsignedshort": .uint16(65530), "unsignedint": .uint32(4_294_967_290), "void": nil,
+                "unsignedshort": .uint16(65530), "unsignedint": .uint32(4_294_967_290), "void": .void,
                 "array": [54321, "A long string"],
             ],
             """
@@ -77,7 +77,7 @@ struct TableVectorTests {
             "05 'array' 'A' 0000000c 'b' 06 't' 01 'S' 00000003 'foo'"
         ),
         TableVector(
-            ["object": ["foo": "bar", "baz": .int8(12)]],
+            ["object": .table(["foo": "bar", "baz": .int8(12)])],
             "06 'object' 'F' 00000012 03 'foo' 'S' 00000003 'bar' 03 'baz' 'b' 0c"
         ),
         TableVector(["timestamp": .timestamp(1_357_212_277_527)], "09 'timestamp' 'T' 0000013c0027db17"),

@@ -30,7 +30,7 @@ public struct AMQPSASLMechanism: Sendable {
         AMQPSingleResponse { () throws(AMQPWireError) in
             var encoder = AMQPFrameEncoder()
             let password = AMQPText(octets: credentials.password.octets)
-            try encoder.write(["LOGIN": .init(credentials.user), "PASSWORD": .string(password)])
+            try encoder.write(["LOGIN": credentials.user, "PASSWORD": .string(password)])
             // The entries only: the long string around them has the length.
             return AMQPSecret(octets: Array(encoder.bytes.copy().dropFirst(4)))
         }

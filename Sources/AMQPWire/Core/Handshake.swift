@@ -26,11 +26,11 @@ struct Handshake {
         static let standardProperties: AMQPTable = [
             "product": "AMQPWire", "platform": "Swift", "version": .string(AMQPText(PackageVersion.current)),
             "information": "https://github.com/psistats/psistats",
-            "capabilities": [
+            "capabilities": .table([
                 "publisher_confirms": true, "exchange_exchange_bindings": true, "basic.nack": true,
                 "consumer_cancel_notify": true, "connection.blocked": true, "consumer_priorities": true,
                 "authentication_failure_close": true, "per_consumer_qos": true, "direct_reply_to": true,
-            ],
+            ]),
         ]
     }
 

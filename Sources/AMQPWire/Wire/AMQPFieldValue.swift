@@ -58,9 +58,16 @@ public struct AMQPDecimal: Hashable, Sendable {
 }
 
 extension AMQPFieldValue {
-    /// An integer in the type that other clients choose: `I` where it fits, else `l`.
-    public init(_ integer: some FixedWidthInteger & SignedInteger) {
-        self = Int32(exactly: integer).map { .int32($0) } ?? .int64(Int64(integer))
+    /// An integer in the type that other clients choose: `I` where it fits, else `l`. Beyond `Int64`, which no integer type
+    /// of a table can hold, it is the nearest `d`.
+    public init(_ integer: some FixedWidthInteger) {
+        if let small = Int32(exactly: integer) {
+            self = .int32(small)
+        } else if let large = Int64(exactly: integer) {
+            self = .int64(large)
+        } else {
+            self = .double(Double(integer))
+        }
     }
 
     /// Text.

@@ -31,37 +31,40 @@ public struct AMQPProperties: Hashable, Sendable {
     /// Reserved; called cluster-id before version 0-9-1.
     public var reserved: AMQPText?
 
-    /// Properties; what is left out is not sent.
+    /// No properties.
+    public init() {}
+
+    /// Properties; what is left out is not sent. Text is a string of Swift's own or an ``AMQPText``.
     public init(
-        contentType: AMQPText? = nil,
-        contentEncoding: AMQPText? = nil,
+        contentType: (any AMQPTextConvertible)? = nil,
+        contentEncoding: (any AMQPTextConvertible)? = nil,
         headers: AMQPTable? = nil,
         deliveryMode: UInt8? = nil,
         priority: UInt8? = nil,
-        correlationID: AMQPText? = nil,
-        replyTo: AMQPText? = nil,
-        expiration: AMQPText? = nil,
-        messageID: AMQPText? = nil,
+        correlationID: (any AMQPTextConvertible)? = nil,
+        replyTo: (any AMQPTextConvertible)? = nil,
+        expiration: (any AMQPTextConvertible)? = nil,
+        messageID: (any AMQPTextConvertible)? = nil,
         timestamp: UInt64? = nil,
-        type: AMQPText? = nil,
-        userID: AMQPText? = nil,
-        appID: AMQPText? = nil,
-        reserved: AMQPText? = nil
+        type: (any AMQPTextConvertible)? = nil,
+        userID: (any AMQPTextConvertible)? = nil,
+        appID: (any AMQPTextConvertible)? = nil,
+        reserved: (any AMQPTextConvertible)? = nil
     ) {
-        self.contentType = contentType
-        self.contentEncoding = contentEncoding
+        self.contentType = contentType?.amqpText
+        self.contentEncoding = contentEncoding?.amqpText
         self.headers = headers
         self.deliveryMode = deliveryMode
         self.priority = priority
-        self.correlationID = correlationID
-        self.replyTo = replyTo
-        self.expiration = expiration
-        self.messageID = messageID
+        self.correlationID = correlationID?.amqpText
+        self.replyTo = replyTo?.amqpText
+        self.expiration = expiration?.amqpText
+        self.messageID = messageID?.amqpText
         self.timestamp = timestamp
-        self.type = type
-        self.userID = userID
-        self.appID = appID
-        self.reserved = reserved
+        self.type = type?.amqpText
+        self.userID = userID?.amqpText
+        self.appID = appID?.amqpText
+        self.reserved = reserved?.amqpText
     }
 }
 

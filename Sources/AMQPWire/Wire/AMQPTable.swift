@@ -27,11 +27,13 @@ public struct AMQPTable: Hashable, Sendable {
 
     /// The value of the first entry with this key. Setting replaces it where it stands and drops later ones, or appends;
     /// setting nil drops them all.
-    public subscript(key: AMQPText) -> AMQPFieldValue? {
+    public subscript(key: some AMQPTextConvertible) -> AMQPFieldValue? {
         get {
-            entries.first { $0.key == key }?.value
+            let key = key.amqpText
+            return entries.first { $0.key == key }?.value
         }
         set {
+            let key = key.amqpText
             guard let index = entries.firstIndex(where: { $0.key == key }) else {
                 if let newValue { entries.append(Entry(key, newValue)) }
                 return
@@ -39,6 +41,13 @@ public struct AMQPTable: Hashable, Sendable {
             entries[(index + 1)...].removeAll { $0.key == key }
             if let newValue { entries[index].value = newValue } else { entries.remove(at: index) }
         }
+    }
+
+    /// As the subscript that takes an ``AMQPFieldValue``, for values of Swift's own: `headers["attempt"] = attempt + 1`.
+    @_disfavoredOverload
+    public subscript(key: some AMQPTextConvertible) -> (any AMQPFieldValueConvertible)? {
+        get { self[key] as AMQPFieldValue? }
+        set { self[key] = newValue?.amqpFieldValue }
     }
 
     /// Whether there are no entries.
@@ -49,7 +58,8 @@ public struct AMQPTable: Hashable, Sendable {
 }
 
 extension AMQPTable: ExpressibleByDictionaryLiteral {
-    public init(dictionaryLiteral elements: (AMQPText, AMQPFieldValue)...) {
-        entries = elements.map { Entry($0, $1) }
+    /// A table of the entries of a literal, in their order. See ``AMQPFieldValueConvertible`` for what can be a value.
+    public init(dictionaryLiteral elements: (any AMQPTextConvertible, any AMQPFieldValueConvertible)...) {
+        entries = elements.map { Entry($0.amqpText, $1.amqpFieldValue) }
     }
 }

@@ -43,7 +43,7 @@ final class WatchFeed: Sendable {
     /// What the queue holds when this program is too slow: for 5 seconds, 1,000 messages or 16 MiB, the oldest dropped
     /// first.
     private static let queueArguments: AMQPTable = [
-        "x-message-ttl": .int64(5_000), "x-max-length": .int64(1_000), "x-max-length-bytes": .int64(16 << 20),
+        "x-message-ttl": .int64(5_000), "x-max-length": .int64(1_000), "x-max-length-bytes": .int64(16_777_216),
     ]
 
     init(_ configuration: AMQPConfiguration, _ subscription: Subscription, mailbox: WatchMailbox) {

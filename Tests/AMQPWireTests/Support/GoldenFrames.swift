@@ -58,7 +58,7 @@ let everyValue: AMQPTable = [
     "int64": .int64(-5_000_000_000), "int64L": .int64L(-6_000_000_000), "float": .float(0.1), "double": .double(-0.5),
     "decimal": .decimal(AMQPDecimal(scale: 2, value: 2345)), "text": "hé",
     "array": [.int8(6), .boolean(true), "foo", ["nested": [:]], []],
-    "time": .timestamp(0x0000_013c_0027_db17), "table": ["foo": "bar", "foo": .void],
+    "time": .timestamp(0x0000_013c_0027_db17), "table": .table(["foo": "bar", "foo": .void]),
     "bytes": .bytes([0, 1, 0xFE, 0xFF]), "void": .void,
     AMQPText(octets: [0xC3, 0x28]): .string(AMQPText(octets: [0xFF, 0x00])),
 ]
