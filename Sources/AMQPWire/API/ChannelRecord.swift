@@ -25,6 +25,8 @@ final class ChannelRecord: @unchecked Sendable {
     var isScratch = false
     /// Recovery is at it: an error of the broker is recovery's to deal with.
     var isBeingRestored = false
+    /// For one question of the library's own; the application is told nothing of it.
+    var isThrowAway = false
     /// What was submitted and not confirmed, to be sent again; empty unless that is asked for.
     var kept = RingBuffer<KeptPublish>()
     /// A publish that nobody waited for went down with its connection.

@@ -460,7 +460,7 @@ extension ConnectionDriver.State {
             return record.interrupted()
         }
         guard let record else { return }
-        announcements.append(.channelClosed(channel: record.id, error))
+        if !record.isThrowAway { announcements.append(.channelClosed(channel: record.id, error)) }
         forget(record)
         record.end(error, &aftermath)
     }
