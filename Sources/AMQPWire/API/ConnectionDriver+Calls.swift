@@ -26,8 +26,14 @@ extension ConnectionDriver {
         if case .failure(let error) = await answer(of: waiter) { throw error }
     }
 
+    /// When a call has to be done that may take `timeout`, unless its caller has set another deadline.
     func deadline(_ timeout: Duration) -> Moment {
-        EventLoop.now().advanced(by: timeout)
+        CallDeadline.current ?? moment(after: timeout)
+    }
+
+    /// The moment after a time from now.
+    func moment(after time: Duration) -> Moment {
+        EventLoop.now().advanced(by: time)
     }
 
     /// Waits until the connection is usable, which it mostly is.

@@ -6,7 +6,8 @@ extension ConnectionDriver {
             // The one before may still be waiting for a queue; it notices the loss and ends.
             let previous = state.recoveryTask
             // Noted before it can run to its end.
-            state.recoveryTask = Task {
+            // Detached: a deadline of the call in which the loss was noticed is not recovery's.
+            state.recoveryTask = Task.detached { [self] in
                 await previous?.value
                 await recover()
             }
@@ -67,7 +68,7 @@ extension ConnectionDriver {
 
     /// Waits for a time, and in the role of a respite no longer than the connection is there.
     func rest(_ duration: Duration, _ role: WaiterTable.Role = .pause) async {
-        let deadline = deadline(duration)
+        let deadline = moment(after: duration)
         let waiter: WaiterID? = try? perform { (state) throws(AMQPError) in
             if role.endsWithConnection, state.link == nil { return nil }
             return state.core.waiters.add(role, deadline: deadline)

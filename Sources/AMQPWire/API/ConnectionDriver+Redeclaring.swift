@@ -68,7 +68,7 @@ extension ConnectionDriver {
     /// How long to be patient with what the lost connection still holds: until the broker misses its heartbeats.
     func patience() -> Moment {
         let heartbeat = state.withLock { $0.core.outcome?.limits.heartbeat ?? 0 }
-        return deadline(heartbeat == 0 ? .seconds(10) : .seconds(2 * Int64(heartbeat)))
+        return moment(after: heartbeat == 0 ? .seconds(10) : .seconds(2 * Int64(heartbeat)))
     }
 
     /// The pause between attempts at what the lost connection still holds.
