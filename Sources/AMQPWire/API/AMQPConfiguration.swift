@@ -15,18 +15,31 @@
 ///
 /// What is refused fails the connect with the code `invalidArgument`, before anything is opened.
 public struct AMQPConfiguration: Sendable {
-    /// Pauses and patience of recovery.
-    public struct Recovery: Hashable, Sendable {
+    /// Pauses and patience of recovery, and what it restores.
+    public struct Recovery: Sendable {
         /// The pause before the first attempt. Each later one is twice as long. Default 0.5 s.
         public var firstPause: Duration
         /// The longest pause. Default 30 s.
         public var longestPause: Duration
         /// How much each pause is varied, so that clients do not come back all at once: 0.2 is 20 % up or down.
         public var jitter: Double
+        /// Pauses of your own, in place of the three properties above: how long to wait before an attempt, the first of which
+        /// is number 1, and why the one before failed. A negative pause is none. Default nil.
+        public var pause: (@Sendable (_ attempt: Int, _ because: AMQPError) -> Duration)?
+        /// Attempts in a row that may fail, for whatever reason, before the connection is closed for good; nil, the default,
+        /// for as many as it takes. At least 1.
+        public var maxAttempts: Int?
         /// Attempts in a row that may fail at all brokers for a reason that will not go away by itself (certificate, login or
         /// virtual host refused), and attempts that may fail at a declaration, a channel or a consumer at which the broker
-        /// closes the connection, before that one is left out. Default 3.
-        public var permanentFailures: Int
+        /// closes the connection, before that one is left out. Default 3, at least 1. Nil to never give the connection up; a
+        /// declaration and the like are then left out after 3.
+        public var permanentFailures: Int?
+        /// Whether the first connection is tried as often, and with the same pauses, as a lost one, instead of once for each
+        /// broker. What cannot become right by itself, a file that is missing say (`invalidArgument`), still fails at once.
+        /// Default false.
+        public var retriesFirstConnect: Bool
+        /// Which exchanges, queues and bindings are declared again. Default all.
+        public var topology: AMQPTopologyRecovery
         /// Whether a message whose confirm was lost with the connection is sent again, by `publish` as well as for receipts of
         /// `submit`; it may then arrive twice. Those of `submit` are kept until they are confirmed, `confirmWindow` a channel
         /// at most. Default false: `publish`, the receipt and `waitForConfirms` throw, and the error's `delivery` is `unknown`.
@@ -41,14 +54,22 @@ public struct AMQPConfiguration: Sendable {
             firstPause: Duration = .milliseconds(500),
             longestPause: Duration = .seconds(30),
             jitter: Double = 0.2,
-            permanentFailures: Int = 3,
+            pause: (@Sendable (_ attempt: Int, _ because: AMQPError) -> Duration)? = nil,
+            maxAttempts: Int? = nil,
+            permanentFailures: Int? = 3,
+            retriesFirstConnect: Bool = false,
+            topology: AMQPTopologyRecovery = .all,
             resendsUnconfirmed: Bool = false,
             resendLimit: Int = 3
         ) {
             self.firstPause = firstPause
             self.longestPause = longestPause
             self.jitter = jitter
+            self.pause = pause
+            self.maxAttempts = maxAttempts
             self.permanentFailures = permanentFailures
+            self.retriesFirstConnect = retriesFirstConnect
+            self.topology = topology
             self.resendsUnconfirmed = resendsUnconfirmed
             self.resendLimit = resendLimit
         }

@@ -42,8 +42,8 @@ public final class AMQPConnection: Sendable {
     /// Connects, and returns once the broker has opened the virtual host.
     ///
     /// - Throws: ``AMQPError``: `unreachable`, `tlsFailed`, `loginRefused`, `virtualHostRefused`, `protocolMismatch`,
-    ///   `timedOut`, `cancelled`. The first connection is tried once for each broker; only a connection that was open is
-    ///   made anew by itself.
+    ///   `timedOut`, `cancelled`. The first connection is tried once for each broker, unless
+    ///   ``AMQPConfiguration/Recovery/retriesFirstConnect`` is set.
     public static func connect(_ configuration: AMQPConfiguration) async throws(AMQPError) -> AMQPConnection {
         try await connect(configuration, ConnectOptions())
     }

@@ -3,7 +3,7 @@ extension ConnectionDriver {
     func open() async throws(AMQPError) {
         try startTimer()
         do throws(OpeningFailure) {
-            try await openAny()
+            try await openFirst()
         } catch {
             perform { state in state.startClosing(error.error) }
             throw error.error
@@ -16,6 +16,34 @@ extension ConnectionDriver {
         var error: AMQPError
         /// Whether no broker will take the connection until somebody changes something.
         var isPermanent: Bool
+    }
+
+    /// Makes the first connection, as often as the configuration has it tried.
+    private func openFirst() async throws(OpeningFailure) {
+        guard let recovery = configuration.recovery, recovery.retriesFirstConnect else { return try await openAny() }
+        var attempts = RecoveryAttempts(recovery)
+        while true {
+            do throws(OpeningFailure) {
+                return try await openAny()
+            } catch {
+                switch error.error.code {
+                case .cancelled, .closed, .invalidArgument: throw error
+                default: break
+                }
+                if let failure = attempts.failed(error.error, isPermanent: error.isPermanent) {
+                    throw OpeningFailure(error: failure, isPermanent: error.isPermanent)
+                }
+                let pause = attempts.pause(because: error.error)
+                announce(.reconnecting(attempt: attempts.count, after: pause, because: error.error))
+                await rest(pause)
+                if Task.isCancelled {
+                    throw OpeningFailure(
+                        error: AMQPError(.cancelled, scope: .message, "the task was cancelled"),
+                        isPermanent: false
+                    )
+                }
+            }
+        }
     }
 
     private func startTimer() throws(AMQPError) {

@@ -16,38 +16,32 @@ extension ConnectionDriver {
 
     private func recover() async {
         guard let recovery = configuration.recovery else { return }
-        var pause = recovery.firstPause
-        var permanentFailures = 0
-        var attempt = 0
+        var attempts = RecoveryAttempts(recovery)
         var fatal = FatalDeclarations()
         var reason = state.withLock { state -> AMQPError in
             if case .closed(let error) = state.core.phase { error } else { AMQPError(.connectionLost, "lost") }
         }
         while !Task.isCancelled {
-            attempt += 1
-            let wait = pause.varied(by: recovery.jitter)
-            announce(.reconnecting(attempt: attempt, after: wait, because: reason))
-            await rest(wait)
-            pause = min(pause * 2, recovery.longestPause)
+            let pause = attempts.pause(because: reason)
+            announce(.reconnecting(attempt: attempts.count, after: pause, because: reason))
+            await rest(pause)
+            var failure: AMQPError?
             do throws(OpeningFailure) {
                 try await openAny()
-                permanentFailures = 0
                 do throws(AMQPError) {
                     let held = try await restore(&fatal)
                     if finishRecovery(isComplete: held.isEmpty) { return await declareHeld(held) }
                 } catch {
                     reason = error
+                    failure = attempts.failed(error, isPermanent: false)
                 }
             } catch {
                 reason = error.error
-                permanentFailures = error.isPermanent ? permanentFailures + 1 : 0
+                failure = attempts.failed(error.error, isPermanent: error.isPermanent)
             }
             // Whoever cancelled closes, too.
             if Task.isCancelled { return }
-            if permanentFailures >= max(1, recovery.permanentFailures) {
-                reason.message = "given up after \(permanentFailures) attempts: \(reason.message)"
-                return perform { state in state.startClosing(reason) }
-            }
+            if let failure { return perform { state in state.startClosing(failure) } }
             perform { state in state.dropLink(reason) }
         }
     }
@@ -136,7 +130,7 @@ extension ConnectionDriver {
     }
 
     /// How often the broker may close the connection over something that is restored, before it is left out.
-    var mostFailures: Int { max(1, configuration.recovery?.permanentFailures ?? 1) }
+    var mostFailures: Int { max(1, configuration.recovery?.permanentFailures ?? 3) }
 
     /// Ends a channel that does not come back.
     private func giveUp(_ channel: ChannelRecord, _ error: AMQPError) {
@@ -244,12 +238,5 @@ extension ConnectionDriver.State {
     mutating func dropLink(_ error: AMQPError) {
         if link != nil { core.transportEnded(error) }
         if case .restoring = mode { mode = .recovering }
-    }
-}
-
-extension Duration {
-    /// The duration, up to the given part longer or shorter.
-    fileprivate func varied(by part: Double) -> Duration {
-        self * Double.random(in: (1 - min(max(part, 0), 1))...(1 + min(max(part, 0), 1)))
     }
 }

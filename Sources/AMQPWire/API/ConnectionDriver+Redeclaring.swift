@@ -78,7 +78,8 @@ extension ConnectionDriver {
     func declareAll(_ fatal: inout FatalDeclarations, _ patience: Moment) async throws(AMQPError) -> HeldQueues {
         var held = HeldQueues(patience: patience)
         forgetExpiredQueues()
-        let topology = state.withLock { $0.topology }
+        let wanted = configuration.recovery?.topology ?? .all
+        let topology = state.withLock { $0.topology }.restored(by: wanted)
         guard !topology.isEmpty else { return held }
         var line = DeclarationLine(scratch: try await openScratchChannel(), patience: patience)
         try await declare(topology.exchanges.map(Declaration.init), &line, &fatal, &held)
@@ -94,7 +95,7 @@ extension ConnectionDriver {
         }
         try await declare(queues, &line, &fatal, &held)
         // The names may be new ones now.
-        let renamed = state.withLock { $0.topology }
+        let renamed = state.withLock { $0.topology }.restored(by: wanted)
         try await declare(renamed.exchangeBindings.map(Declaration.init), &line, &fatal, &held)
         let bindings = renamed.queueBindings.filter { !bound.contains($0) }
         try await declare(bindings.map(Declaration.init), &line, &fatal, &held)
