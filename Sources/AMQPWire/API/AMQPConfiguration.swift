@@ -77,6 +77,24 @@ public struct AMQPConfiguration: Sendable {
 
     /// The brokers, tried in this order until one answers. All are taken to be of one cluster.
     public var brokers: [AMQPURI]
+    /// Whether the brokers are tried in a random order, a new one at each attempt, so that many clients spread over a cluster.
+    /// Default false.
+    public var shufflesBrokers = false
+    /// Supplies user and password at each connect, in place of those of the URI: for tokens that expire. Nil, the default, for
+    /// the URI's.
+    ///
+    /// Asked before each attempt to connect to a broker, the attempts of recovery included; its answer has to come within
+    /// `connectTimeout`. What it throws fails the attempt: an ``AMQPError`` as it is, anything else as `credentialsUnavailable`. Where the
+    /// credentials have a lifetime, it is asked again after four fifths of it, and the broker is given the new password over the
+    /// connection that is up (`updateSecret`); a failure of that is told as `credentialsFailed`, and it is tried again.
+    public var credentials: (@Sendable (_ broker: AMQPURI) async throws -> AMQPCredentials)?
+    /// Makes the connection to a broker, in place of resolving and connecting: through a proxy or a tunnel, or over a Unix domain
+    /// socket. Nil, the default, for TCP to the URI's host and port.
+    ///
+    /// Returns the descriptor of a connected stream socket, which belongs to the connection from then on. It is asked at each
+    /// attempt to connect, those of recovery included, and its answer has to come within `connectTimeout`. With `amqps` TLS is
+    /// agreed on over the socket. What it throws fails the attempt: an ``AMQPError`` as it is, anything else as `unreachable`.
+    public var makeSocket: (@Sendable (_ broker: AMQPURI) async throws -> CInt)?
     /// What the broker's management UI shows as the connection's name.
     public var connectionName: String?
     /// What this side proposes; a URI's parameters take precedence.

@@ -65,6 +65,31 @@ public final class AMQPConnection: Sendable {
         try await connect(AMQPConfiguration(uri))
     }
 
+    /// Connects over a socket that the caller has connected to the broker: through a proxy, or from a socket pair.
+    ///
+    /// - Parameters:
+    ///   - configuration: its first broker says how to log in, and whether TLS (`amqps`) is agreed on over the socket.
+    ///   - socket: the descriptor of a connected stream socket. It belongs to the connection from this call on, which closes
+    ///     it however the call ends.
+    /// - Throws: as ``connect(_:)-(AMQPConfiguration)``, and `invalidArgument` where the descriptor is none of a connected
+    ///   stream socket. A connection made so cannot be recovered; see ``AMQPConfiguration/makeSocket`` for one that can.
+    public static func connect(
+        _ configuration: AMQPConfiguration,
+        over socket: CInt
+    ) async throws(AMQPError) -> AMQPConnection {
+        let socket = HandedSocket(socket)
+        var configuration = configuration
+        configuration.brokers = Array(configuration.brokers.prefix(1))
+        configuration.recovery = nil
+        configuration.makeSocket = { _ in try socket.take() }
+        do throws(AMQPError) {
+            return try await connect(configuration)
+        } catch {
+            socket.close()
+            throw error
+        }
+    }
+
     /// Connects, runs `body`, and closes the connection however `body` ends.
     ///
     /// - Throws: what connecting throws, or what `body` throws.
@@ -137,8 +162,7 @@ public final class AMQPConnection: Sendable {
     ///
     /// - Throws: ``AMQPError``, `connectionClosed` where the broker refuses it.
     public func updateSecret(_ secret: String, reason: String = "token refresh") async throws(AMQPError) {
-        let update = AMQPMethod.ConnectionUpdateSecret(newSecret: AMQPSecret(secret), reason: AMQPText(reason))
-        try await driver.callOnConnection(.connectionUpdateSecret(update))
+        try await driver.updateSecret(AMQPSecret(secret), reason: reason)
     }
 
     /// Counts since the connection was first opened.

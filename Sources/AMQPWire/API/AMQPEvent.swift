@@ -7,7 +7,7 @@ public struct AMQPEvent: Sendable {
     public struct Kind: Hashable, Sendable, CustomStringConvertible {
         enum Name: String {
             case connected, disconnected, reconnecting, recovered, recoveryFailed, recoveryDelayed, recoveryCompleted,
-                queueRenamed, blocked, unblocked, returned, channelClosed, consumerCancelled, closed
+                queueRenamed, credentialsFailed, blocked, unblocked, returned, channelClosed, consumerCancelled, closed
         }
 
         let name: Name
@@ -37,6 +37,9 @@ public struct AMQPEvent: Sendable {
         /// A queue that the broker had named came back under another name; has ``AMQPEvent/queue``, the new name, and
         /// ``AMQPEvent/formerQueue``.
         public static var queueRenamed: Kind { Kind(.queueRenamed) }
+        /// No fresh credentials could be had, or given to the broker, before those in use expire; it is tried again. Has
+        /// ``AMQPEvent/error``.
+        public static var credentialsFailed: Kind { Kind(.credentialsFailed) }
         /// The broker reads no publishes for now, publishers wait; has ``AMQPEvent/reason``.
         public static var blocked: Kind { Kind(.blocked) }
         /// The broker reads publishes again.
@@ -113,6 +116,8 @@ extension AMQPEvent {
         event.serverProperties = serverProperties
         return event
     }
+
+    static func credentialsFailed(_ error: AMQPError) -> AMQPEvent { AMQPEvent(.credentialsFailed, error) }
 
     static func disconnected(_ error: AMQPError) -> AMQPEvent { AMQPEvent(.disconnected, error) }
 

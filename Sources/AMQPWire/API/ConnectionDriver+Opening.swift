@@ -63,7 +63,7 @@ extension ConnectionDriver {
             throw OpeningFailure(error: error, isPermanent: true)
         }
         var failures: [AMQPError] = []
-        for broker in configuration.brokers {
+        for broker in configuration.shufflesBrokers ? configuration.brokers.shuffled() : configuration.brokers {
             do throws(AMQPError) {
                 return try await open(broker)
             } catch {
@@ -87,11 +87,18 @@ extension ConnectionDriver {
         let allowed = broker.connectionTimeout.flatMap { $0 > .zero ? $0 : nil } ?? configuration.connectTimeout
         let deadline = deadline(allowed)
         var options = try configuration.options(for: broker)
-        if let secret = state.withLock({ $0.freshSecret }) { options.handshake.credentials.password = secret }
+        let credentials = try await suppliedCredentials(for: broker, by: deadline)
+        if let credentials {
+            options.handshake.credentials = credentials
+        } else if let secret = state.withLock({ $0.freshSecret }) {
+            options.handshake.credentials.password = secret
+        }
+        let socket = try await suppliedSocket(for: broker, by: deadline)
         let stream: ByteStream
         do throws(TransportError) {
             stream = try await Connector.connect(
                 to: ConnectTarget(host: broker.host, port: broker.port),
+                over: socket,
                 tls: broker.scheme == .amqps ? configuration.tls(for: broker) : nil,
                 deadline: deadline,
                 options: connecting
@@ -107,6 +114,7 @@ extension ConnectionDriver {
             throw error
         }
         try await success(of: waiter)
+        if let credentials { keepFresh(credentials, for: broker) }
     }
 
     private func install(
@@ -195,7 +203,7 @@ extension AMQPError {
         case .protocolMismatch, .unreachable, .connectionLost, .connectionClosed, .channelClosed, .closed,
             .malformedInput,
             .unexpectedFrame, .timedOut, .cancelled, .tooManyChannels, .publishRefused, .publishReturned,
-            .consumerCancelled, .unreadableMessage:
+            .consumerCancelled, .unreadableMessage, .credentialsUnavailable:
             false
         }
     }

@@ -5,7 +5,7 @@ extension AMQPError {
             case unreachable, tlsFailed, protocolMismatch, loginRefused, virtualHostRefused, negotiationFailed,
                 connectionLost, connectionClosed, channelClosed, closed, malformedInput, unexpectedFrame, timedOut,
                 cancelled, invalidArgument, tooManyChannels, publishRefused, publishReturned, consumerCancelled,
-                unreadableMessage
+                unreadableMessage, credentialsUnavailable
         }
 
         let kind: Kind
@@ -54,6 +54,8 @@ extension AMQPError {
         /// that it was for has ended. It was refused without being put back, so it does not come again: the broker
         /// dead-letters it where its queue says so, and drops it otherwise.
         public static var unreadableMessage: Code { Code(.unreadableMessage) }
+        /// The application's own source of credentials gave none; see ``AMQPConfiguration/credentials``.
+        public static var credentialsUnavailable: Code { Code(.credentialsUnavailable) }
     }
 
     /// How far a failure reaches.

@@ -151,7 +151,7 @@ public struct AMQPError: Error, Hashable, Sendable {
         case .connectionLost, .connectionClosed, .malformedInput, .unexpectedFrame: scope == .connection
         case .unreachable, .tlsFailed, .protocolMismatch, .loginRefused, .virtualHostRefused, .negotiationFailed,
             .channelClosed, .closed, .timedOut, .cancelled, .invalidArgument, .tooManyChannels, .publishRefused,
-            .publishReturned, .consumerCancelled, .unreadableMessage:
+            .publishReturned, .consumerCancelled, .unreadableMessage, .credentialsUnavailable:
             false
         }
     }

@@ -79,6 +79,19 @@ extension ConnectRace {
         }
     }
 
+    /// Agrees on TLS over a socket that the caller has connected.
+    func secure(_ state: inout State, _ socket: Descriptor) {
+        let handler = AttemptHandler(race: self)
+        do throws(TransportError) {
+            let token = try options.loop.attach(socket, handler: handler, read: false, write: false)
+            // Its address is of no account: there is no other to choose.
+            let attempt = Attempt(address: .v4(sockaddr_in()), descriptor: socket, token: token, handler: handler)
+            connected(&state, Racing(waiting: [], attempts: [attempt]), 0)
+        } catch {
+            finish(&state, .failure(error))
+        }
+    }
+
     private func remove(_ index: Int, _ racing: inout Racing) -> Attempt {
         let attempt = racing.attempts.remove(at: index)
         options.loop.detach(attempt.token)

@@ -56,13 +56,22 @@ final class ConnectRace: Sendable {
 
     private static let tooLate = "the time allowed ran out"
     let target: ConnectTarget
+    /// Connected by the caller, in place of the addresses.
+    private let socket: Descriptor?
     private let tls: AMQPTLSConfiguration?
     let deadline: Moment
     let options: ConnectOptions
     private let state = Mutex(State())
 
-    init(target: ConnectTarget, tls: AMQPTLSConfiguration?, deadline: Moment, options: ConnectOptions) {
+    init(
+        target: ConnectTarget,
+        socket: Descriptor? = nil,
+        tls: AMQPTLSConfiguration?,
+        deadline: Moment,
+        options: ConnectOptions
+    ) {
         self.target = target
+        self.socket = socket
         self.tls = tls
         self.deadline = deadline
         self.options = options
@@ -101,8 +110,10 @@ final class ConnectRace: Sendable {
                 let timer = try options.loop.attachTimer(handler: self)
                 state.timer = timer
                 options.loop.setDeadline(timer, deadline)
-                let address = Resolver.literal(target.host, port: target.port)
-                if let address, tls == nil {
+                let address = socket == nil ? Resolver.literal(target.host, port: target.port) : nil
+                if let socket, tls == nil {
+                    finish(&state, .success(ByteStream(socket)))
+                } else if let address, tls == nil {
                     connect(&state, to: [address])
                 } else {
                     state.stage = .preparing(try prepareElsewhere(known: address))
@@ -115,7 +126,7 @@ final class ConnectRace: Sendable {
 
     /// Reads certificates and looks up the name where they cannot hold anyone up.
     private func prepareElsewhere(known: SocketAddress?) throws(TransportError) -> ErrandPool.Ticket {
-        let (target, tls, resolver) = (target, tls, options.resolver)
+        let (target, tls, resolver, isConnected) = (target, tls, options.resolver, socket != nil)
         do {
             return try options.errands.run { [self] in
                 var context: Result<(any SecureContext)?, TransportError> = .success(nil)
@@ -124,7 +135,9 @@ final class ConnectRace: Sendable {
                         try TLSProvider.makeContext(tls, endpoint: target.description)
                     }
                 }
-                let addresses = known.map { .success([$0]) } ?? resolver.lookUp(target.host, target.port)
+                let addresses =
+                    isConnected
+                    ? .success([]) : known.map { .success([$0]) } ?? resolver.lookUp(target.host, target.port)
                 prepared(context, addresses)
             }
         } catch {
@@ -145,6 +158,7 @@ final class ConnectRace: Sendable {
             guard case .preparing = state.stage else { return }
             do throws(TransportError) {
                 state.context = try context.get()
+                if let socket { return secure(&state, socket) }
                 connect(&state, to: try addresses.get())
             } catch {
                 finish(&state, .failure(error))
@@ -160,6 +174,8 @@ extension ConnectRace {
 
     /// Ends the race, unless it has ended: what is open and did not win is closed.
     func finish(_ state: inout State, _ outcome: Outcome) {
+        if case .finished = state.stage { return }
+        if case .failure = outcome { socket?.close() }
         switch state.stage {
         case .finished: return
         case .preparing(let ticket):

@@ -38,14 +38,22 @@ enum Connector {
     /// Returns or throws by the deadline, and at once when the task is cancelled. Whatever was opened on the way is closed.
     /// Where no address answers the ``ConnectOptions/opening`` as it should, but one is connected, that is returned: reading
     /// from it tells what is wrong.
+    ///
+    /// - Parameter socket: where it is connected already, the socket; only TLS is left to be done. Closed on failure.
     static func connect(
         to target: ConnectTarget,
+        over socket: Descriptor? = nil,
         tls: AMQPTLSConfiguration? = nil,
         deadline: Moment,
         options: ConnectOptions = ConnectOptions()
     ) async throws(TransportError) -> ByteStream {
-        try options.loop.start()
-        let race = ConnectRace(target: target, tls: tls, deadline: deadline, options: options)
+        do throws(TransportError) {
+            try options.loop.start()
+        } catch {
+            socket?.close()
+            throw error
+        }
+        let race = ConnectRace(target: target, socket: socket, tls: tls, deadline: deadline, options: options)
         return try await race.run().get()
     }
 }

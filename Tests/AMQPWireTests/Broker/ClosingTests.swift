@@ -244,7 +244,7 @@ struct ClosingTests {
                 case .disconnected: log.append("disconnected")
                 case .closed: log.append("closed")
                 case .reconnecting, .recovered, .recoveryFailed, .recoveryDelayed, .recoveryCompleted, .queueRenamed,
-                    .returned, .channelClosed, .consumerCancelled:
+                    .returned, .channelClosed, .consumerCancelled, .credentialsFailed:
                     log.append("unexpected")
                 }
             }

@@ -25,6 +25,7 @@ final class EventLog: Sendable {
             case .recoveryDelayed: "delayed: \(event.what ?? "?") \(event.error?.replyCode ?? 0)"
             case .recoveryCompleted: "completed: \(event.what ?? "?")"
             case .queueRenamed: "renamed \(event.formerQueue ?? "?") \(event.queue ?? "?")"
+            case .credentialsFailed: "no credentials: \(event.error?.description ?? "?")"
             case .blocked: "blocked"
             case .unblocked: "unblocked"
             case .returned: "returned"
