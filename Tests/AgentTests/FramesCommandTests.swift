@@ -19,7 +19,7 @@ struct FramesCommandTests {
                     .basicPublish(.init(exchange: "psistats", routingKey: "psistats.pi")),
                     properties: AMQPProperties(
                         contentType: "text/plain",
-                        headers: ["at": .timestamp(1_600_000_000), "raw": .bytes([0, 255]), "n": 1.5, "none": nil]
+                        headers: ["at": .timestamp(1_600_000_000), "raw": .bytes([0, 255]), "n": 1.5, "none": .void]
                     ),
                     body: body,
                     channel: 1

@@ -129,6 +129,8 @@ public struct AMQPConfiguration: Sendable {
     public var permitsGlobalQoS = false
     /// How to come back from a lost connection; nil to stay closed.
     public var recovery: Recovery? = Recovery()
+    /// See what is published, taken and lived through, for metrics and tracing. Default none.
+    public var observers: [any AMQPObserver] = []
     /// Hears what happens to the connection: one event at a time, in order, on whichever thread it happened. Do little in it,
     /// and do not block.
     public var onEvent: (@Sendable (AMQPEvent) -> Void)?

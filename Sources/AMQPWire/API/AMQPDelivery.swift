@@ -44,6 +44,9 @@ public struct AMQPDelivery: Sendable {
     init(_ arrival: Arrival, channel: AMQPChannel, isSettled: Bool) {
         self.arrival = arrival
         origin = isSettled ? .settled(channel) : .channel(channel)
+        if channel.driver.isObserved {
+            for observer in channel.driver.configuration.observers { observer.didReceive(self) }
+        }
     }
 
     /// A delivery that no broker sent, for tests of code that handles deliveries.

@@ -10,6 +10,8 @@ import Synchronization
 /// wait for 64 KiB to come together or for half a millisecond to pass, whichever is first.
 final class ConnectionDriver: Sendable {
     let configuration: AMQPConfiguration
+    /// Whether there are observers.
+    let isObserved: Bool
     let loop: EventLoop
     let connecting: ConnectOptions
     let state: Mutex<State>
@@ -95,6 +97,7 @@ final class ConnectionDriver: Sendable {
 
     init(_ configuration: AMQPConfiguration, connecting: ConnectOptions = ConnectOptions()) {
         self.configuration = configuration
+        isObserved = !configuration.observers.isEmpty
         loop = connecting.loop
         var connecting = connecting
         connecting.opening = AMQPProtocolHeader.octets
@@ -180,8 +183,9 @@ final class ConnectionDriver: Sendable {
             }
             if isPaused { perform(.soon) { state in state.adjustReading(self) } }
             if events.isEmpty { return }
-            if let onEvent = configuration.onEvent {
-                for event in events { onEvent(event) }
+            for event in events {
+                configuration.onEvent?(event)
+                for observer in configuration.observers { observer.didHappen(event) }
             }
         }
     }
@@ -208,7 +212,7 @@ extension ConnectionDriver.State {
             distributeAll(driver, &aftermath)
         }
         if !announcements.isEmpty {
-            if driver.configuration.onEvent == nil {
+            if driver.configuration.onEvent == nil, !driver.isObserved {
                 announcements = []
                 announcedBytes = 0
             } else if !isAnnouncing {

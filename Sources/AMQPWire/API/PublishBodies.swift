@@ -66,6 +66,7 @@ extension AMQPChannel {
         mandatory: Bool = false
     ) async throws(AMQPError) {
         let method = AMQPMethod.BasicPublish(exchange, routingKey, mandatory)
+        if driver.isObserved { return try await publishObserved(method, properties, Array(body)) }
         try await driver.publishConfirmed(record) { (core, channel) throws(AMQPError) in
             try core.publish(method, properties: properties, collection: body, on: channel)
         }
@@ -81,6 +82,9 @@ extension AMQPChannel {
         mandatory: Bool = false
     ) async throws(AMQPError) {
         let method = AMQPMethod.BasicPublish(exchange, routingKey, mandatory)
+        if driver.isObserved {
+            return try await publishObserved(method, properties, body.withUnsafeBytes { Array($0) })
+        }
         try await driver.publishConfirmed(record) { (core, channel) throws(AMQPError) in
             try core.publish(method, properties: properties, span: body, on: channel)
         }
@@ -114,6 +118,7 @@ extension AMQPChannel {
         mandatory: Bool = false
     ) async throws(AMQPError) -> AMQPPublishReceipt {
         let method = AMQPMethod.BasicPublish(exchange, routingKey, mandatory)
+        if driver.isObserved { return try await submitObserved(method, properties, Array(body)) }
         return try await driver.submit(self, .plain(method, properties, Array(body))) {
             (core, channel) throws(AMQPError) in
             try core.publish(method, properties: properties, collection: body, on: channel)
@@ -130,6 +135,7 @@ extension AMQPChannel {
         mandatory: Bool = false
     ) async throws(AMQPError) -> AMQPPublishReceipt {
         let method = AMQPMethod.BasicPublish(exchange, routingKey, mandatory)
+        if driver.isObserved { return try await submitObserved(method, properties, body.withUnsafeBytes { Array($0) }) }
         let copy = driver.resendsUnconfirmed ? body.withUnsafeBytes { Array($0) } : []
         return try await driver.submit(self, .plain(method, properties, copy)) { (core, channel) throws(AMQPError) in
             try core.publish(method, properties: properties, span: body, on: channel)
@@ -162,6 +168,7 @@ extension AMQPChannel {
         mandatory: Bool = false
     ) async throws(AMQPError) {
         let method = AMQPMethod.BasicPublish(exchange, routingKey, mandatory)
+        if driver.isObserved { return try await sendObserved(method, properties, Array(body)) }
         _ = try await driver.publish(record, .soon) { (core, channel) throws(AMQPError) in
             try core.publish(method, properties: properties, collection: body, on: channel)
         }
@@ -176,6 +183,7 @@ extension AMQPChannel {
         mandatory: Bool = false
     ) async throws(AMQPError) {
         let method = AMQPMethod.BasicPublish(exchange, routingKey, mandatory)
+        if driver.isObserved { return try await sendObserved(method, properties, body.withUnsafeBytes { Array($0) }) }
         _ = try await driver.publish(record, .soon) { (core, channel) throws(AMQPError) in
             try core.publish(method, properties: properties, span: body, on: channel)
         }
@@ -196,6 +204,9 @@ extension AMQPPublisher {
 
     /// Publishes any bytes, without a copy where they are contiguous, and returns when the broker has confirmed them.
     public nonisolated(nonsending) func publish(_ body: some Collection<UInt8>) async throws(AMQPError) {
+        if let observed {
+            return try await channel.publishObserved(observed.method, observed.properties, Array(body))
+        }
         try await channel.driver.publishConfirmed(channel.record) { (core, channel) throws(AMQPError) in
             try withBytes(of: body) { (body) throws(AMQPError) in try core.publish(frames, body: body, on: channel) }
         }
@@ -203,6 +214,13 @@ extension AMQPPublisher {
 
     /// Publishes the bytes of a span and returns when the broker has confirmed them.
     public nonisolated(nonsending) func publish(_ body: RawSpan) async throws(AMQPError) {
+        if let observed {
+            return try await channel.publishObserved(
+                observed.method,
+                observed.properties,
+                body.withUnsafeBytes { Array($0) }
+            )
+        }
         try await channel.driver.publishConfirmed(channel.record) { (core, channel) throws(AMQPError) in
             try body.withUnsafeBytes { (body) throws(AMQPError) in try core.publish(frames, body: body, on: channel) }
         }
@@ -219,7 +237,11 @@ extension AMQPPublisher {
     public nonisolated(nonsending) func submit(
         _ body: some Collection<UInt8>
     ) async throws(AMQPError) -> AMQPPublishReceipt {
-        try await channel.driver.submit(channel, .prepared(frames, Array(body))) { (core, channel) throws(AMQPError) in
+        if let observed {
+            return try await channel.submitObserved(observed.method, observed.properties, Array(body))
+        }
+        return try await channel.driver.submit(channel, .prepared(frames, Array(body))) {
+            (core, channel) throws(AMQPError) in
             try withBytes(of: body) { (body) throws(AMQPError) in try core.publish(frames, body: body, on: channel) }
         }
     }
@@ -227,6 +249,13 @@ extension AMQPPublisher {
     /// Publishes the bytes of a span, whose confirm can be awaited later.
     @discardableResult
     public nonisolated(nonsending) func submit(_ body: RawSpan) async throws(AMQPError) -> AMQPPublishReceipt {
+        if let observed {
+            return try await channel.submitObserved(
+                observed.method,
+                observed.properties,
+                body.withUnsafeBytes { Array($0) }
+            )
+        }
         let copy = channel.driver.resendsUnconfirmed ? body.withUnsafeBytes { Array($0) } : []
         return try await channel.driver.submit(channel, .prepared(frames, copy)) { (core, channel) throws(AMQPError) in
             try body.withUnsafeBytes { (body) throws(AMQPError) in try core.publish(frames, body: body, on: channel) }
@@ -240,6 +269,9 @@ extension AMQPPublisher {
 
     /// Publishes any bytes without asking for a confirm; returns when they are queued for the socket.
     public nonisolated(nonsending) func send(_ body: some Collection<UInt8>) async throws(AMQPError) {
+        if let observed {
+            return try await channel.sendObserved(observed.method, observed.properties, Array(body))
+        }
         _ = try await channel.driver.publish(channel.record, .soon) { (core, channel) throws(AMQPError) in
             try withBytes(of: body) { (body) throws(AMQPError) in try core.publish(frames, body: body, on: channel) }
         }
@@ -247,6 +279,13 @@ extension AMQPPublisher {
 
     /// Publishes the bytes of a span without asking for a confirm; returns when they are queued for the socket.
     public nonisolated(nonsending) func send(_ body: RawSpan) async throws(AMQPError) {
+        if let observed {
+            return try await channel.sendObserved(
+                observed.method,
+                observed.properties,
+                body.withUnsafeBytes { Array($0) }
+            )
+        }
         _ = try await channel.driver.publish(channel.record, .soon) { (core, channel) throws(AMQPError) in
             try body.withUnsafeBytes { (body) throws(AMQPError) in try core.publish(frames, body: body, on: channel) }
         }

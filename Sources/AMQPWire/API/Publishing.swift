@@ -70,14 +70,18 @@ public final class AMQPPublisher: Sendable {
     // A class, because each copy of a structure with two references costs two counts, for each message.
     let channel: AMQPChannel
     let frames: PreparedFrames
+    /// What the frames were made of, where each message is observed, which may change its properties.
+    let observed: ObservedContent?
 
-    init(channel: AMQPChannel, frames: PreparedFrames) {
+    init(channel: AMQPChannel, frames: PreparedFrames, properties: AMQPProperties) {
         self.channel = channel
         self.frames = frames
+        observed = channel.driver.isObserved ? ObservedContent(frames.publish, properties) : nil
     }
 
     /// Publishes a message and returns when the broker has confirmed it. See ``AMQPChannel/publish(_:exchange:routingKey:properties:mandatory:)-([UInt8],_,_,_,_)``.
     public nonisolated(nonsending) func publish(_ body: [UInt8]) async throws(AMQPError) {
+        if let observed { return try await channel.publishObserved(observed.method, observed.properties, body) }
         try await channel.driver.publishConfirmed(channel.record) { (core, channel) throws(AMQPError) in
             try body.withUnsafeBufferPointer { (body) throws(AMQPError) in
                 try core.publish(frames, body: UnsafeRawBufferPointer(body), on: channel)
@@ -88,7 +92,8 @@ public final class AMQPPublisher: Sendable {
     /// Publishes a message whose confirm can be awaited later.
     @discardableResult
     public nonisolated(nonsending) func submit(_ body: [UInt8]) async throws(AMQPError) -> AMQPPublishReceipt {
-        try await channel.driver.submit(channel, .prepared(frames, body)) { (core, channel) throws(AMQPError) in
+        if let observed { return try await channel.submitObserved(observed.method, observed.properties, body) }
+        return try await channel.driver.submit(channel, .prepared(frames, body)) { (core, channel) throws(AMQPError) in
             try body.withUnsafeBufferPointer { (body) throws(AMQPError) in
                 try core.publish(frames, body: UnsafeRawBufferPointer(body), on: channel)
             }
@@ -97,6 +102,7 @@ public final class AMQPPublisher: Sendable {
 
     /// Publishes a message without asking for a confirm; returns when it is queued for the socket.
     public nonisolated(nonsending) func send(_ body: [UInt8]) async throws(AMQPError) {
+        if let observed { return try await channel.sendObserved(observed.method, observed.properties, body) }
         _ = try await channel.driver.publish(channel.record, .soon) { (core, channel) throws(AMQPError) in
             try body.withUnsafeBufferPointer { (body) throws(AMQPError) in
                 try core.publish(frames, body: UnsafeRawBufferPointer(body), on: channel)
@@ -129,6 +135,7 @@ extension AMQPChannel {
             routingKey: AMQPText(routingKey),
             mandatory: mandatory
         )
+        if driver.isObserved { return try await publishObserved(method, properties, body) }
         try await driver.publishConfirmed(record) { (core, channel) throws(AMQPError) in
             try core.publish(method, properties: properties, bytes: body, on: channel)
         }
@@ -148,6 +155,7 @@ extension AMQPChannel {
             routingKey: AMQPText(routingKey),
             mandatory: mandatory
         )
+        if driver.isObserved { return try await submitObserved(method, properties, body) }
         return try await driver.submit(self, .plain(method, properties, body)) { (core, channel) throws(AMQPError) in
             try core.publish(method, properties: properties, bytes: body, on: channel)
         }
@@ -167,6 +175,7 @@ extension AMQPChannel {
             routingKey: AMQPText(routingKey),
             mandatory: mandatory
         )
+        if driver.isObserved { return try await sendObserved(method, properties, body) }
         _ = try await driver.publish(record, .soon) { (core, channel) throws(AMQPError) in
             try core.publish(method, properties: properties, bytes: body, on: channel)
         }
@@ -186,7 +195,11 @@ extension AMQPChannel {
             routingKey: AMQPText(routingKey),
             mandatory: mandatory
         )
-        return AMQPPublisher(channel: self, frames: try PreparedFrames(method, properties: properties))
+        return AMQPPublisher(
+            channel: self,
+            frames: try PreparedFrames(method, properties: properties),
+            properties: properties
+        )
     }
 
     /// Turns confirm mode on. ``publish(_:exchange:routingKey:properties:mandatory:)-([UInt8],_,_,_,_)`` and ``submit(_:exchange:routingKey:properties:mandatory:)``
