@@ -20,7 +20,7 @@ let package = Package(
         .trait(name: "TLS", description: "amqps:// by the system's OpenSSL 3; without it AMQPWire depends on nothing."),
         .trait(name: "Agent", description: "The program psistats; who takes a library alone does without."),
         .trait(name: "Logging", description: "AMQPWireLogging: events of connections in swift-log."),
-        .trait(name: "Metrics", description: "AMQPWireMetrics: counters and timers of connections in swift-metrics."),
+        .trait(name: "Metrics", description: "AMQPWireMetrics: counters and timers in swift-metrics."),
         .trait(name: "Tracing", description: "AMQPWireTracing: spans of messages in swift-distributed-tracing."),
         .trait(name: "ServiceLifecycle", description: "AMQPWireService: connections and consumers as services."),
         .default(enabledTraits: ["TLS", "Agent"]),

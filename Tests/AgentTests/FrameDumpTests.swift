@@ -30,7 +30,9 @@ struct FrameDumpTests {
     @Test("the entries of tables and the elements of arrays have lines of their own")
     func nesting() throws {
         var encoder = AMQPFrameEncoder()
-        let arguments: AMQPTable = ["a": ["x", 1], "f": ["k": .void], "two words": .decimal(.init(scale: 1, value: 5))]
+        let arguments: AMQPTable = [
+            "a": ["x", 1], "f": ["k": .void], "two words": .decimal(.init(scale: 1, value: 5)),
+        ]
         try encoder.append(.queueUnbind(.init(arguments: arguments)), channel: 258)
         var text = ""
         try dump(encoder.bytes.copy()) { text += $0 }
