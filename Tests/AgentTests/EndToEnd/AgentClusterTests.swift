@@ -32,7 +32,8 @@ struct AgentClusterTests {
                 }
             }
             #expect(try sandbox.status()["dropped"].number == 0)
-            #expect(sandbox.log.contains("connected to 127.0.0.1:\(second.port)"))
+            // A classic queue is away with its node: the second one may not take the agent before the first is back.
+            if queueType == "quorum" { #expect(sandbox.log.contains("connected to 127.0.0.1:\(second.port)")) }
             let confirmed = Int(try sandbox.status()["confirmed"].number ?? 0)
             let messages = try await AgentMessages(
                 url: first.url + "/%2F",
