@@ -151,6 +151,10 @@ final class WatchFeed: Sendable {
                 try await Self.sleep(pause)
                 // The broker logs each attempt.
                 pause = min(pause * 2, Self.longPause)
+            } catch let error as AMQPError where error.scope == .connection && state.withLock({ $0.end == nil }) {
+                // Recovery restores the queue with its binding and consumer. A connection that is over for good ends the
+                // consumer, and so this.
+                try await Self.sleep(Self.shortPause)
             }
         }
     }
