@@ -19,7 +19,9 @@ public protocol AMQPObserver: Sendable {
 
 extension AMQPObserver {
     public func willPublish(_ publish: inout AMQPObservedPublish) -> (@Sendable (AMQPError?) -> Void)? { nil }
+    /// Does nothing.
     public func didReceive(_ delivery: AMQPDelivery) {}
+    /// Does nothing.
     public func didHappen(_ event: AMQPEvent) {}
 }
 

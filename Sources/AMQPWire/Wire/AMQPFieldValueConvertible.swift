@@ -97,25 +97,43 @@ extension Dictionary: AMQPFieldValueConvertible where Key == String, Value == an
 // The cases of `AMQPFieldValue` where a literal of a table or an array wants anything that can be a value. Disfavored, so
 // that `.int8(3)` means the case itself wherever both could be meant.
 extension AMQPFieldValueConvertible where Self == AMQPFieldValue {
+    /// ``AMQPFieldValue/boolean`` in a literal.
     @_disfavoredOverload public static func boolean(_ value: Bool) -> AMQPFieldValue { AMQPFieldValue.boolean(value) }
+    /// ``AMQPFieldValue/int8`` in a literal.
     @_disfavoredOverload public static func int8(_ value: Int8) -> AMQPFieldValue { AMQPFieldValue.int8(value) }
+    /// ``AMQPFieldValue/uint8`` in a literal.
     @_disfavoredOverload public static func uint8(_ value: UInt8) -> AMQPFieldValue { AMQPFieldValue.uint8(value) }
+    /// ``AMQPFieldValue/int16`` in a literal.
     @_disfavoredOverload public static func int16(_ value: Int16) -> AMQPFieldValue { AMQPFieldValue.int16(value) }
+    /// ``AMQPFieldValue/uint16`` in a literal.
     @_disfavoredOverload public static func uint16(_ value: UInt16) -> AMQPFieldValue { AMQPFieldValue.uint16(value) }
+    /// ``AMQPFieldValue/int32`` in a literal.
     @_disfavoredOverload public static func int32(_ value: Int32) -> AMQPFieldValue { AMQPFieldValue.int32(value) }
+    /// ``AMQPFieldValue/uint32`` in a literal.
     @_disfavoredOverload public static func uint32(_ value: UInt32) -> AMQPFieldValue { AMQPFieldValue.uint32(value) }
+    /// ``AMQPFieldValue/int64`` in a literal.
     @_disfavoredOverload public static func int64(_ value: Int64) -> AMQPFieldValue { AMQPFieldValue.int64(value) }
+    /// ``AMQPFieldValue/int64L`` in a literal.
     @_disfavoredOverload public static func int64L(_ value: Int64) -> AMQPFieldValue { AMQPFieldValue.int64L(value) }
+    /// ``AMQPFieldValue/float`` in a literal.
     @_disfavoredOverload public static func float(_ value: Float) -> AMQPFieldValue { AMQPFieldValue.float(value) }
+    /// ``AMQPFieldValue/double`` in a literal.
     @_disfavoredOverload public static func double(_ value: Double) -> AMQPFieldValue { AMQPFieldValue.double(value) }
+    /// ``AMQPFieldValue/decimal`` in a literal.
     @_disfavoredOverload
     public static func decimal(_ value: AMQPDecimal) -> AMQPFieldValue { AMQPFieldValue.decimal(value) }
+    /// ``AMQPFieldValue/string`` in a literal.
     @_disfavoredOverload public static func string(_ value: AMQPText) -> AMQPFieldValue { AMQPFieldValue.string(value) }
+    /// ``AMQPFieldValue/array`` in a literal.
     @_disfavoredOverload
     public static func array(_ value: [AMQPFieldValue]) -> AMQPFieldValue { AMQPFieldValue.array(value) }
+    /// ``AMQPFieldValue/timestamp`` in a literal.
     @_disfavoredOverload
     public static func timestamp(_ value: UInt64) -> AMQPFieldValue { AMQPFieldValue.timestamp(value) }
+    /// ``AMQPFieldValue/table`` in a literal.
     @_disfavoredOverload public static func table(_ value: AMQPTable) -> AMQPFieldValue { AMQPFieldValue.table(value) }
+    /// ``AMQPFieldValue/bytes`` in a literal.
     @_disfavoredOverload public static func bytes(_ value: [UInt8]) -> AMQPFieldValue { AMQPFieldValue.bytes(value) }
+    /// ``AMQPFieldValue/void`` in a literal.
     @_disfavoredOverload public static var void: AMQPFieldValue { AMQPFieldValue.void }
 }
