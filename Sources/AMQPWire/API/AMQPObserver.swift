@@ -18,6 +18,7 @@ public protocol AMQPObserver: Sendable {
 }
 
 extension AMQPObserver {
+    /// Changes nothing, and hears no outcome.
     public func willPublish(_ publish: inout AMQPObservedPublish) -> (@Sendable (AMQPError?) -> Void)? { nil }
     /// Does nothing.
     public func didReceive(_ delivery: AMQPDelivery) {}
