@@ -194,7 +194,9 @@ struct RestoreTests {
         await events.wait(for: "recovered")
         #expect(await ending.value == 404)
         #expect(events.lines.contains("failed: consumer 'a' of queue 'gone' 404"))
-        broker.say(.deliver("hello", to: "b", tag: 1), channel: 1)
+        // The number that the broker closed is taken last.
+        let number = try #require(channel.record.number)
+        broker.say(.deliver("hello", to: "b", tag: 1), channel: number)
         #expect(try await first.value == "hello")
         #expect(channel.isOpen)
         await connection.close()
