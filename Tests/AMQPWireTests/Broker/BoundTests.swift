@@ -70,13 +70,12 @@ struct BoundTests {
     }
 
     enum Flood: String, CaseIterable, Sendable, CustomTestStringConvertible {
-        case flows, cancels, unwantedDeliveries
+        case flows, cancels
         var testDescription: String { rawValue }
         fileprivate var octets: [UInt8] {
             switch self {
             case .flows: BoundTests.flow
             case .cancels: BoundTests.cancel
-            case .unwantedDeliveries: BoundTests.content(BoundTests.deliver("nobody"), body: 0)
             }
         }
     }
