@@ -1,6 +1,6 @@
 # The two commands are 'make run' and 'make test'; both do all their set-up.
 
-.PHONY: run test test-long test-brokers test-package bench fuzz format lint clean deb install uninstall
+.PHONY: run test test-long test-brokers test-observability test-package bench fuzz format lint clean deb install uninstall
 
 # This machine's statistics, sent to a broker and shown as they arrive there. Ends with Ctrl-C.
 run:
@@ -20,6 +20,13 @@ test-brokers:
 	Scripts/setup
 	Scripts/test-brokers
 	Scripts/ask-brokers --check
+
+# Logging, metrics, tracing and services of AMQPWire, with their package traits on, against a broker of its own.
+test-observability:
+	Scripts/setup
+	Scripts/broker start rabbitmq --dir .build/observability-broker | sed 's/^/export /' >.build/observability.env
+	. ./.build/observability.env && swift test --package-path Tests/Observability --scratch-path .build/observability --no-parallel; \
+	    status=$$?; Scripts/broker stop rabbitmq --dir .build/observability-broker; exit $$status
 
 # The Debian package of this machine's architecture; prints its path.
 deb:

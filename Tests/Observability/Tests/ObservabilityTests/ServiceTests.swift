@@ -32,7 +32,10 @@ struct ServiceTests {
             #expect(await bodies.next() == [0])
             await group.triggerGracefulShutdown()
             try await running.value
-            #expect(try await channel.declareQueuePassively(queue).messageCount == 2)
+            // A broker puts back what was not acknowledged only after it has said close-ok.
+            var count: UInt32 = 0
+            for _ in 0..<1_000 where count != 2 { count = try await channel.declareQueuePassively(queue).messageCount }
+            #expect(count == 2)
             #expect(try await channel.get(queue, noAck: true)?.body == [1])
             try await channel.deleteQueue(queue)
             let error = await #expect(throws: AMQPError.self) { _ = try await amqp.connection }
